@@ -1,0 +1,71 @@
+// What every engine is: something that loads a model and then runs tasks on it. Engines know nothing of jobs, pools or
+// studios. They run in a worker thread or in an engine process, never in the supervisor.
+import type { ModelSource, Task, TaskKind } from '../protocol/index.ts';
+
+/** What can be said of an engine without importing it. */
+export type EngineDescriptor = {
+  /** The engine id on the wire, e.g. `sd-cpp`. */
+  readonly id: string;
+  readonly kinds: readonly TaskKind[];
+  /** Model names that capabilities advertise; `id:*` means "whatever the offer brings". */
+  readonly models: Readonly<Partial<Record<TaskKind, readonly string[]>>>;
+  /** `process` for native code that can abort: each loaded model then lives in a child process of its own. */
+  readonly isolation: 'thread' | 'process';
+  /** File URL of the module whose `engine` export is an `Engine`. */
+  readonly moduleUrl: string;
+  /** Silence after which a load counts as hung, in ms. Default 300 000. */
+  readonly loadStallMs?: number;
+  /** Silence (no step, no token, no result) after which a run counts as hung, in ms. Default 60 000. */
+  readonly runStallMs?: number;
+};
+
+/** The model to load. Equal `key`s are the same model with the same settings, so one loaded instance serves both. */
+export type ModelRef = { readonly key: string; readonly model: string; readonly source: ModelSource };
+
+export type EngineLogLevel = 'info' | 'warn' | 'error';
+
+export type LoadContext = {
+  readonly signal: AbortSignal;
+  readonly modelsRoot: string;
+  /** An empty folder for temporary files, removed by the caller when the model is disposed. */
+  readonly scratchDir: string;
+  /** 0 to 1. Any call also feeds the load watchdog. */
+  progress(ratio: number): void;
+  log(level: EngineLogLevel, message: string): void;
+};
+
+export type RunProgress = { ratio: number; step?: number; steps?: number };
+
+export type RunContext = {
+  readonly signal: AbortSignal;
+  /** An empty folder for temporary files, removed by the caller after the run on every path. */
+  readonly scratchDir: string;
+  progress(progress: RunProgress): void;
+  /** A piece of generated text, in order. Feeds the run watchdog as `progress` does. */
+  token(text: string): void;
+  log(level: EngineLogLevel, message: string): void;
+};
+
+/**
+ * A finished task. The buffer of every chunk is given away (it is transferred to another thread), so an engine must not
+ * touch a chunk after yielding it and must not yield views of a pooled buffer.
+ */
+export type EngineResult =
+  | { readonly kind: 'json'; readonly value: unknown }
+  | { readonly kind: 'bytes'; readonly ext: string; readonly chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array> };
+
+/** One model in memory. Disposing it frees that memory. */
+export interface LoadedModel extends AsyncDisposable {
+  /** Memory that the model really took, in bytes, when the engine can tell. */
+  readonly memoryBytes?: number;
+  /**
+   * Runs one task; several may run at a time, up to the pool's `concurrency`. Rejects with a `Failure`, or with the
+   * signal's reason once `context.signal` aborts; the model is then ready for its next run.
+   */
+  run(task: Task, context: RunContext): Promise<EngineResult>;
+}
+
+export interface Engine {
+  /** Rejects with a `Failure` (`MODEL_SOURCE_MISSING`, `MODEL_INVALID`, `ENGINE_UNAVAILABLE`, `VRAM_EXHAUSTED`, …). */
+  load(model: ModelRef, context: LoadContext): Promise<LoadedModel>;
+}

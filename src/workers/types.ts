@@ -1,0 +1,100 @@
+// The face of src/workers towards the supervisor: what a host is asked, what it answers. Types only.
+import type { EngineDescriptor, EngineLogLevel, RunProgress } from '../engines/engine.ts';
+import type { FailureCode, ModelSource, Task, TaskKind } from '../protocol/index.ts';
+
+export type { EngineDescriptor, RunProgress };
+
+/** One pool: the threads of a kind. */
+export type PoolSettings = {
+  /** Memory that loaded models of this pool may hold together, in bytes. */
+  readonly vramBytes: number;
+  /** Threads; each works on one model at a time, and may keep others warm. Range 1 to 16. Read when the host opens. */
+  readonly threads: number;
+  /** Jobs that may share one loaded model. Range 1 to 64. Read when the host opens. */
+  readonly concurrency: number;
+};
+
+export type HostSettings = {
+  readonly pools: Readonly<Record<TaskKind, PoolSettings>>;
+  /** Memory of the device that models may fill together, in bytes: its total less the safety margin. */
+  readonly deviceBytes: number;
+  /** How long an idle, unpinned model stays loaded, in ms. Negative means for ever, 0 means not at all. */
+  readonly keepAliveMs: number;
+};
+
+export type HostOptions = {
+  readonly settings: HostSettings;
+  /** Engines beyond the built-in roster, from the configuration. */
+  readonly extraEngines: readonly EngineDescriptor[];
+  readonly modelsRoot: string;
+  /** Parent of all temporary folders. What an earlier process left in it is removed when the host opens. */
+  readonly scratchRoot: string;
+  /** Time between asking a run to cancel and killing its engine process, in ms. Default 5 000. */
+  readonly cancelGraceMs?: number;
+  readonly log: (level: EngineLogLevel | 'debug', message: string, fields?: Record<string, unknown>) => void;
+};
+
+export type HostJob = {
+  readonly jobId: string;
+  readonly model: string;
+  readonly source: ModelSource;
+  readonly task: Task;
+  /** The estimate to reserve for the model when it is not loaded yet, in bytes. */
+  readonly vramBytes: number;
+};
+
+export type JobPhase = 'loading' | 'running';
+
+/** What a job says of itself while it runs. `write` is the backpressure: the engine waits until it resolves. */
+export type JobObserver = {
+  phase(phase: JobPhase): void;
+  progress(progress: RunProgress): void;
+  token(text: string): void;
+  log(level: EngineLogLevel, message: string): void;
+  /** One chunk of a binary result, in order. A rejection stops the job with that failure. */
+  write(chunk: Uint8Array): Promise<void>;
+};
+
+export type JobResult =
+  | { readonly kind: 'json'; readonly value: unknown }
+  | { readonly kind: 'bytes'; readonly ext: string; readonly byteLength: number };
+
+export type JobRun = {
+  /** Rejects with a `Failure`. Settles within the cancel grace after `cancel`, whatever the engine does. */
+  readonly done: Promise<JobResult>;
+  /** Stops the job; `done` then rejects with `code`. A second call, or one after the end, does nothing. */
+  cancel(code: Extract<FailureCode, 'CANCELLED' | 'SHUTDOWN'>, reason: string): void;
+};
+
+/**
+ * Whether a job could start now. `busy`: a slot or memory is taken, and will be free again. `never`: this worker cannot
+ * run it at all, for the stated reason (the engine is absent, it does not do this kind, the model exceeds the budget).
+ */
+export type Verdict =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'busy'; readonly why: string }
+  | { readonly kind: 'never'; readonly code: FailureCode; readonly why: string };
+
+export type LoadedModelInfo = {
+  readonly key: string;
+  readonly model: string;
+  readonly pool: TaskKind;
+  readonly engine: string;
+  readonly bytes: number;
+  readonly state: 'loading' | 'loaded' | 'unloading';
+  readonly runs: number;
+  readonly pinned: boolean;
+};
+
+export interface Host extends AsyncDisposable {
+  /** Built-in engines, then extra ones. */
+  readonly engines: readonly EngineDescriptor[];
+  /** Jobs that may run at one time, for each kind that some engine serves: threads × concurrency. */
+  slots(): Partial<Record<TaskKind, number>>;
+  verdict(job: Pick<HostJob, 'model' | 'source' | 'task' | 'vramBytes'>): Verdict;
+  /** Starts a job that `verdict` has just called ready (call both in one synchronous step). Never throws. */
+  run(job: HostJob, observer: JobObserver): JobRun;
+  models(): readonly LoadedModelInfo[];
+  /** Takes changed budgets and keep-alive. `threads` and `concurrency` of an open pool stay as they are. */
+  configure(settings: HostSettings): void;
+}
