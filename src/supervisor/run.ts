@@ -1,0 +1,147 @@
+// `studio-worker run`: the process around a worker. It takes the lock, opens what lasts as long as the process (logs,
+// host, outbox), runs the worker, and turns its end into an exit code.
+import { totalmem } from 'node:os';
+import { openHost } from '../workers/host.ts';
+import { siblingPaths } from './config/paths.ts';
+import { type ConfigStore, openConfigStore } from './config/store.ts';
+import { watchConfig } from './config-watch.ts';
+import { takeDaemonLock } from './daemon-lock.ts';
+import { openOutbox } from './delivery/outbox.ts';
+import { deviceBudgetBytes, type ProbedDevice, probeDevice } from './device-probe.ts';
+import { EXIT } from './exit-codes.ts';
+import { hostSettings } from './host-settings.ts';
+import { type Logs, openLogs } from './logs/logs.ts';
+import { machineName, packageVersion, username } from './machine.ts';
+import { stateOf } from './registration/registration-state.ts';
+import type { LoopEnd } from './session/session-loop.ts';
+import { listenForStop } from './stop.ts';
+import { openTelemetry } from './telemetry.ts';
+import { runWorker } from './worker.ts';
+
+export type RunOptions = { readonly configPath: string };
+
+/** Resolves with the exit code. Rejects when the worker could not even start (broken config, unwritable folder). */
+export async function run({ configPath }: RunOptions): Promise<number> {
+  // The probe may have to start a program; everything that does not need its answer goes on meanwhile.
+  const probing = probeDevice();
+  const config = await openConfigStore(configPath, {
+    create: true,
+    detectedVramGb: async () => (await probing).totalGb,
+  });
+  const paths = siblingPaths(config.path);
+  await using lock = await takeDaemonLock(config.dir);
+  if (lock === undefined) {
+    process.stderr.write(`another studio-worker already runs with ${config.path}\n`);
+    return EXIT.ok;
+  }
+  await using logs = await openLogs({ ...config.current.logging, stderr: 'auto', secrets: secretsOf(config) });
+  await using _telemetry = await openTelemetry({ logs, version: packageVersion(), env: process.env });
+  const leave = dieLoudly(logs);
+  using stop = listenForStop((stage, why) => {
+    if (stage === 'leaving') return leave(EXIT.error);
+    const next = stage === 'draining' ? 'again hands running jobs back' : 'again leaves at once';
+    logs.info('stop', 'stopping', { stage, why, next });
+  });
+  using configChanges = watchConfig(config, logs);
+
+  const device = await probing;
+  banner(logs, config, device);
+  const settings = (): ReturnType<typeof hostSettings> =>
+    hostSettings(
+      config.current,
+      deviceBudgetBytes({ totalGb: device.totalGb, marginGb: config.current.vramMarginGb, ramBytes: totalmem() }),
+    );
+  await using host = await openHost({
+    settings: settings(),
+    extraEngines: config.current.engines,
+    modelsRoot: config.current.modelsRoot,
+    scratchRoot: paths.scratch,
+    log: (level, message, fields) => logs[level]('host', message, fields),
+  });
+  configChanges.addEventListener('change', () => {
+    host.configure(settings());
+    logs.setLevel(config.current.logging.level);
+    for (const secret of secretsOf(config)) logs.addSecret(secret);
+    const { vramThresholdGb, autoEnabled } = config.current;
+    logs.info('config', 'configuration changed', { vramThresholdGb, autoEnabled });
+  });
+  const outbox = await openOutbox(paths.outbox, (message, fields) => logs.warn('outbox', message, fields));
+
+  const end = await runWorker({
+    config,
+    configChanges,
+    logs,
+    host,
+    outbox,
+    stop,
+    machine: { machineName: machineName(), username: username(), version: packageVersion() },
+    vramTotalGb: device.totalGb,
+  });
+  return conclude(end, logs);
+}
+
+/** The three endings that a service manager has to tell apart, and their texts. */
+function conclude(end: LoopEnd, logs: Logs): number {
+  switch (end.kind) {
+    case 'stopped':
+      logs.info('stop', 'stopped');
+      return EXIT.ok;
+    case 'auth-failed':
+      logs.error('ws', `ws auth failed: ${end.reason}`, {
+        remedy: 'the studio no longer knows this worker; `studio-worker register --reset` asks to be let in again',
+      });
+      return EXIT.authFailed;
+    case 'fatal':
+      logs.error('ws', `ws fatal: ${end.reason}`);
+      return EXIT.error;
+    case 'cap-reached':
+      logs.error('ws', 'ws reconnect cap reached', {
+        why: end.why,
+        remedy: 'set ws_reconnect_attempts = 0 to try for ever',
+      });
+      return EXIT.error;
+  }
+}
+
+function banner(logs: Logs, config: ConfigStore, device: ProbedDevice): void {
+  const { apiBaseUrl, vramThresholdGb, autoEnabled, onlyWhenIdle } = config.current;
+  logs.info('startup', 'studio-worker starts', {
+    version: packageVersion(),
+    config: config.path,
+    studio: apiBaseUrl,
+    registration: stateOf(config.current, new Date()).kind,
+    vramThresholdGb,
+    vramTotalGb: device.totalGb,
+    vramSource: device.source,
+    takesJobs: autoEnabled,
+  });
+  for (const warning of config.warnings) logs.warn('config', warning);
+  if (onlyWhenIdle) {
+    logs.warn(
+      'config',
+      'only_when_idle is on, but this version cannot see whether the machine is idle: no job is taken',
+    );
+  }
+}
+
+function secretsOf({ current }: ConfigStore): string[] {
+  const { authToken, registrationSecret, localApiToken } = current;
+  return [authToken, registrationSecret, localApiToken].filter((each) => each !== undefined);
+}
+
+/**
+ * What nobody caught is logged before the process ends; a worker that goes on after that would be in an unknown state.
+ * Returns the way out that does not wait for anything but the log.
+ */
+function dieLoudly(logs: Logs): (code: number) => void {
+  const leave = (code: number): void => {
+    void logs.flush().finally(() => process.exit(code));
+  };
+  const die = (err: unknown): void => {
+    logs.error('crash', 'an error that nothing handled, leaving', { err });
+    leave(EXIT.error);
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+  return leave;
+}

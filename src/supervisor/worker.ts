@@ -1,0 +1,198 @@
+// The worker while it runs: gets through the registration gate, keeps a session, and takes a changed configuration on
+// the way. It wires the parts together; each part's own rules are in its own file.
+import type { WorkerCapabilities } from '../protocol/index.ts';
+import type { Host } from '../workers/types.ts';
+import { buildCapabilities } from './capabilities.ts';
+import type { ConfigStore } from './config/store.ts';
+import { openDelivery } from './delivery/delivery.ts';
+import type { Outbox } from './delivery/outbox.ts';
+import { type Jobs, openJobs } from './jobs/jobs.ts';
+import type { Logs } from './logs/logs.ts';
+import { pause, pauseUntil, settlesWithin } from './pause.ts';
+import { type Credentials, passRegistration } from './registration/registration-gate.ts';
+import { SESSION_TIMES, type SessionOwner } from './session/session.ts';
+import { keepSession, type LoopEnd } from './session/session-loop.ts';
+import type { Stop } from './stop.ts';
+
+export type WorkerOptions = {
+  readonly config: ConfigStore;
+  /** Dispatches `change` after the configuration changed, with `config.current` already new. */
+  readonly configChanges: EventTarget;
+  readonly logs: Logs;
+  readonly host: Host;
+  readonly outbox: Outbox;
+  readonly stop: Stop;
+  readonly machine: { readonly machineName: string; readonly username: string; readonly version: string };
+  readonly vramTotalGb: number;
+};
+
+/** How long finished results may take to be delivered once no job runs any more and the worker is on its way out, in ms. */
+const FLUSH_MS = 10_000;
+
+/** Resolves when the worker has stopped: nothing runs any more, and what is finished is delivered or in the outbox. */
+export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
+  const { config, logs, host, outbox, stop } = options;
+  const delivery = openDelivery({
+    outbox,
+    logs,
+    failJob: (jobId, message) => jobs.fail(jobId, 'DELIVERY_FAILED', message),
+  });
+  const jobs: Jobs = openJobs({
+    host,
+    outbox,
+    delivery,
+    logs,
+    policy: () => ({
+      stopping: stop.stage !== 'running',
+      paused: !config.current.autoEnabled,
+      // This version cannot tell whether somebody is at the machine, and not knowing holds jobs back.
+      heldByPresence: config.current.onlyWhenIdle,
+      thresholdGb: config.current.vramThresholdGb,
+    }),
+  });
+  const capabilities = (): WorkerCapabilities =>
+    buildCapabilities({
+      ...options.machine,
+      ...config.current,
+      vramTotalGb: options.vramTotalGb,
+      label: config.current.label,
+      takesJobs: config.current.autoEnabled && stop.stage === 'running',
+      autoUpdate: config.current.autoUpdateEnabled,
+      engines: host.engines,
+      slots: host.slots(),
+    });
+
+  const sessionOver = new AbortController();
+  const drained = drain(stop, jobs, delivery, options).then(() => sessionOver.abort());
+  const end = await keepSessions();
+  // Without a session nobody can be told, but a job that still ends well goes into the outbox.
+  if (stop.stage === 'running') stop.request(end.kind);
+  await drained;
+  delivery.stop();
+  return end;
+
+  async function keepSessions(): Promise<LoopEnd> {
+    while (true) {
+      let credentials: Credentials;
+      try {
+        credentials = await passRegistration({
+          config,
+          logs,
+          userAgent: `studio-worker/${options.machine.version}`,
+          capabilities,
+          pause: (ms) => pauseUntil(ms, options.configChanges, 'change', stop.draining),
+          signal: stop.draining,
+        });
+      } catch (error) {
+        if (stop.draining.aborted) return { kind: 'stopped' };
+        throw error;
+      }
+      logs.addSecret(credentials.authToken);
+      const replaced = watchCredentials(credentials, options);
+      const signal = AbortSignal.any([sessionOver.signal, replaced.signal]);
+      const end = await keepSession({
+        credentials,
+        logs,
+        times: SESSION_TIMES,
+        reconnectAttempts: config.current.wsReconnectAttempts,
+        signal,
+        pause: (ms) => pause(ms, signal),
+        owner: sessionOwner(credentials),
+      });
+      replaced[Symbol.dispose]();
+      if (end.kind !== 'stopped' || !replaced.signal.aborted || sessionOver.signal.aborted) return end;
+      logs.info('ws', 'the studio or the credentials changed in the configuration, starting over');
+    }
+  }
+
+  function sessionLost(): void {
+    jobs.sessionLost();
+    delivery.sessionLost();
+  }
+
+  function sessionOwner(credentials: Credentials): SessionOwner {
+    return {
+      capabilities,
+      inFlight: () => [...new Set([...jobs.running(), ...delivery.pending(), ...jobs.unreported()])],
+      running: jobs.running,
+      welcomed(session, welcome) {
+        announce(options, capabilities());
+        const wanted = jobs.sessionOpened(session, welcome);
+        delivery.sessionOpened(session, credentials, wanted);
+      },
+      offered: jobs.offered,
+      cancelled: jobs.cancelled,
+      acknowledged(kind, jobId) {
+        logs.info('job', kind === 'complete' ? 'the studio has the result' : 'the studio has noted the failure', {
+          jobId,
+        });
+        if (kind === 'complete') delivery.acknowledged(jobId);
+        else jobs.failAcknowledged(jobId);
+      },
+      heartbeatAcknowledged: () => {},
+      ended: sessionLost,
+    };
+  }
+}
+
+/** Waits for the request to stop, then lets running jobs end, or hands them back when the time or patience is over. */
+async function drain(
+  stop: Stop,
+  jobs: Jobs,
+  delivery: ReturnType<typeof openDelivery>,
+  { config, logs }: WorkerOptions,
+): Promise<void> {
+  if (!stop.draining.aborted)
+    await new Promise((begin) => stop.draining.addEventListener('abort', begin, { once: true }));
+  const running = jobs.running();
+  if (running.length > 0) {
+    const graceSecs = config.current.shutdownGraceSecs;
+    logs.info('stop', 'waiting for running jobs to end', { jobs: running.length, graceSecs });
+    if (!(await settlesWithin(jobs.idle(), graceSecs * 1000, stop.cancelling))) {
+      logs.warn('stop', 'handing running jobs back to the studio', { jobs: jobs.running().join(',') });
+      jobs.cancelAll('the worker is stopping');
+      await jobs.idle();
+    }
+  }
+  if (!(await settlesWithin(delivery.settled(), FLUSH_MS, stop.cancelling))) {
+    logs.warn('stop', 'results are still undelivered; they stay in the outbox for the next start', {
+      results: delivery.pending().length,
+    });
+  }
+}
+
+/** Aborts when the configuration names another studio or other credentials than the session uses. */
+function watchCredentials(
+  used: Credentials,
+  { config, configChanges }: WorkerOptions,
+): { signal: AbortSignal } & Disposable {
+  const replaced = new AbortController();
+  const check = (): void => {
+    const { apiBaseUrl, workerId, authToken } = config.current;
+    if (apiBaseUrl !== used.apiBaseUrl || workerId !== used.workerId || authToken !== used.authToken) replaced.abort();
+  };
+  configChanges.addEventListener('change', check);
+  check();
+  return {
+    signal: replaced.signal,
+    [Symbol.dispose]: () => configChanges.removeEventListener('change', check),
+  };
+}
+
+/** Once a connection: what was advertised, and a warning when the threshold promises more than there is. */
+function announce({ logs }: WorkerOptions, advertised: WorkerCapabilities): void {
+  const { taskKinds, supportedModels, vramTotalGb, vramThresholdGb, autoEnabled } = advertised;
+  logs.info('ws', 'advertised', {
+    kinds: taskKinds.join(','),
+    models: supportedModels.join(','),
+    vramTotalGb,
+    vramThresholdGb,
+    takesJobs: autoEnabled,
+  });
+  if (vramTotalGb > 0 && vramThresholdGb > vramTotalGb) {
+    logs.warn('ws', 'the threshold is above the memory of this machine; jobs of that size will fail', {
+      vramThresholdGb,
+      vramTotalGb,
+    });
+  }
+}
