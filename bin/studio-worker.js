@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+// Starts the program with a Node that can run it. Plain JavaScript that an old Node can read as well: on a machine with
+// Node 20, a clone brings its own Node as a development dependency.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** undici and execa need it; package.json says the same under "engines". */
+const NEEDED = [22, 19];
+
+/** Marks the inner process, which then watches over the outer one. */
+const INNER = 'STUDIO_WORKER_INNER';
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+if (isNewEnough(process.versions.node)) {
+  if (process.env[INNER] === '1') followParent();
+  await start();
+} else {
+  const ownNode = here(`../node_modules/node/bin/node${process.platform === 'win32' ? '.exe' : ''}`);
+  if (existsSync(ownNode)) startWith(ownNode);
+  else {
+    console.error(`studio-worker needs Node.js ${NEEDED.join('.')} or newer; this is ${process.versions.node}.`);
+    process.exitCode = 1;
+  }
+}
+
+/** In a clone the sources themselves run; the published package has the compiled ones only. */
+async function start() {
+  const entry = existsSync(here('../src/main.ts')) ? '../src/main.ts' : '../dist/main.js';
+  const { main } = await import(entry);
+  process.exitCode = await main(process.argv.slice(2));
+}
+
+function isNewEnough(version) {
+  const [major, minor] = version.split('.').map(Number);
+  return major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1]);
+}
+
+function startWith(node) {
+  const child = spawn(node, [here('./studio-worker.js'), ...process.argv.slice(2)], {
+    // The channel carries no messages. When this process is killed it closes, and the inner one notices.
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, [INNER]: '1' },
+  });
+  // A terminal sends Ctrl-C to both processes. Passing it on as well would be a second one, which means "cancel".
+  const onTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      if (signal !== 'SIGINT' || !onTerminal) child.kill(signal);
+    });
+  }
+  child.on('error', (error) => {
+    console.error(`studio-worker: cannot start ${node}: ${error.message}`);
+    process.exitCode = 1;
+  });
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exitCode = code;
+    else {
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+    }
+  });
+}
+
+function followParent() {
+  delete process.env[INNER];
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel?.unref();
+}

@@ -1,0 +1,7 @@
+// The program: every command of `studio-worker`, whichever part of the house it belongs to.
+import { runCli } from './supervisor/cli/cli.ts';
+
+/** Resolves with the exit code. `argv` is without the interpreter and the script. */
+export async function main(argv: string[]): Promise<number> {
+  return runCli(argv, []);
+}
