@@ -32,6 +32,8 @@ export type HostOptions = {
   /** Time between asking a run to cancel and killing its engine process, in ms. Default 5 000. */
   readonly cancelGraceMs?: number;
   readonly log: (level: EngineLogLevel | 'debug', message: string, fields?: Record<string, unknown>) => void;
+  /** A place or memory has become free, so a job that was `busy` may be `ready` now. Called often; do little in it. */
+  readonly changed?: () => void;
 };
 
 export type HostJob = {
@@ -48,6 +50,8 @@ export type JobPhase = 'loading' | 'running';
 /** What a job says of itself while it runs. `write` is the backpressure: the engine waits until it resolves. */
 export type JobObserver = {
   phase(phase: JobPhase): void;
+  /** 0 to 1, while the phase is `loading`. */
+  loadProgress?(ratio: number): void;
   progress(progress: RunProgress): void;
   token(text: string): void;
   log(level: EngineLogLevel, message: string): void;
@@ -84,6 +88,10 @@ export type LoadedModelInfo = {
   readonly state: 'loading' | 'loaded' | 'unloading';
   readonly runs: number;
   readonly pinned: boolean;
+  /** What the engine measured, when it can tell; `bytes` is what was reserved. */
+  readonly memoryBytes?: number;
+  /** The engine process, when it has one. */
+  readonly pid?: number;
 };
 
 export interface Host extends AsyncDisposable {

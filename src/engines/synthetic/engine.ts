@@ -1,7 +1,8 @@
 // The synthetic engine: real files without a model, the same bytes for the same text. It exists to prove the way of a
 // job from offer to delivery on any machine. Codecs are loaded with the first task that needs them, so that a text job
 // never waits for an image library.
-import { Failure, type Task, type TaskKind } from '../../protocol/index.ts';
+import { Failure } from '../../protocol/failure.ts';
+import type { Task, TaskKind } from '../../protocol/index.ts';
 import type { Engine, EngineResult, LoadedModel, ModelRef, RunContext } from '../engine.ts';
 import { SYNTHETIC_MODELS } from './descriptor.ts';
 import { completion, transcript } from './text.ts';

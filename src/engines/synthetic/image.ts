@@ -1,6 +1,7 @@
 // A synthetic picture in the size and file format that the job asked for.
 import sharp, { type Sharp } from 'sharp';
-import { type CliDefaults, Failure, type ImageTask } from '../../protocol/index.ts';
+import { Failure } from '../../protocol/failure.ts';
+import type { CliDefaults, ImageTask } from '../../protocol/index.ts';
 import type { EngineResult, RunContext } from '../engine.ts';
 import { digestOf, drawPicture } from './picture.ts';
 import { pieces } from './pieces.ts';

@@ -1,5 +1,6 @@
 // The sizes that the synthetic engine draws: as asked, else the model's own, else upstream's 512.
-import { type CliDefaults, Failure } from '../../protocol/index.ts';
+import { Failure } from '../../protocol/failure.ts';
+import type { CliDefaults } from '../../protocol/index.ts';
 import type { Size } from './picture.ts';
 
 const SIDE_DEFAULT = 512;

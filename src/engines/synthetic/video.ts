@@ -1,7 +1,8 @@
 // A synthetic film: an animated WebP whose shading turns once over its length. The asked extension is not looked at,
 // since upstream's film is a WebP whatever was asked.
 import sharp from 'sharp';
-import { type CliDefaults, Failure, type VideoTask } from '../../protocol/index.ts';
+import { Failure } from '../../protocol/failure.ts';
+import type { CliDefaults, VideoTask } from '../../protocol/index.ts';
 import type { EngineResult, RunContext } from '../engine.ts';
 import { digestOf, drawPicture } from './picture.ts';
 import { pieces } from './pieces.ts';

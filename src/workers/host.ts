@@ -1,0 +1,176 @@
+// The supervisor's door to the engines: says whether a job can start, starts it, and tells what is loaded. It owns the
+// pools, opened with the first job of their kind; models and memory are the shelf's, a running job is job-run.ts's.
+import { ROSTER } from '../engines/roster.ts';
+import { Failure } from '../protocol/failure.ts';
+import { TASK_KINDS, type TaskKind } from '../protocol/index.ts';
+import { type JobRunOptions, startJob } from './job-run.ts';
+import { decide } from './ledger.ts';
+import { modelRef } from './model-key.ts';
+import { pickThread, type ThreadView } from './pick-thread.ts';
+import { openPool, type Pool, type PoolThread } from './pool.ts';
+import { openScratchRoot } from './scratch.ts';
+import { openShelf, type ShelfModel } from './shelf.ts';
+import type { Host, HostJob, HostOptions, JobRun, LoadedModelInfo, Verdict } from './types.ts';
+import { type AskedJob, engineFor, judgePlace, type Place } from './verdict.ts';
+
+/** Time between asking an engine to stop and killing its process, in ms. A diffusion step on a slow GPU takes 2 to 4 s. */
+const CANCEL_GRACE_MS = 5_000;
+/** After the grace a thread that still has not returned is stuck for good; this much is for the scheduling of timers. */
+const CLOSE_MS_MAX = 500;
+
+type SeenThread = ThreadView & { readonly thread: PoolThread };
+
+export async function openHost(options: HostOptions): Promise<Host> {
+  const { log, settings: opening } = options;
+  const engines = [...ROSTER, ...options.extraEngines];
+  const graceMs = options.cancelGraceMs ?? CANCEL_GRACE_MS;
+  const pools = new Map<TaskKind, Pool>();
+  const runs = new Set<JobRun>();
+  let runCount = 0;
+  let closing = false;
+
+  await openScratchRoot(options.scratchRoot);
+  const shelf = openShelf(options, graceMs);
+
+  function poolOf(kind: TaskKind): Pool {
+    const open = pools.get(kind);
+    if (open) return open;
+    const { threads, concurrency } = opening.pools[kind];
+    log('debug', 'opening a pool', { kind, threads, concurrency });
+    const pool = openPool({
+      ...{ kind, threads, concurrency, log, closeMsMax: CLOSE_MS_MAX },
+      message: (_thread, message) => shelf.receive(message),
+      died: (thread, failure) => shelf.threadDied(thread, failure),
+      replaced: () => options.changed?.(),
+    });
+    pools.set(kind, pool);
+    return pool;
+  }
+
+  function seenThreads(kind: TaskKind): SeenThread[] {
+    const models = [...shelf.models()].filter((model) => model.kind === kind);
+    return (pools.get(kind)?.threads ?? []).map((thread) => {
+      const here = models.filter((model) => model.thread === thread);
+      const working = here.find(isAtWork);
+      return {
+        thread,
+        // What is being given up occupies its thread, and nobody can join it.
+        working: working && (joinable(working) ? working.ref.key : working.id),
+        places: working?.users.size ?? 0,
+        warm: new Set(here.filter((model) => model.state === 'loaded').map((model) => model.ref.key)),
+      };
+    });
+  }
+
+  function find(thread: PoolThread, key: string): ShelfModel | undefined {
+    return [...shelf.models()].find((model) => model.thread === thread && model.ref.key === key && joinable(model));
+  }
+
+  function look(job: AskedJob) {
+    const { kind } = job.task;
+    const { threads, concurrency } = opening.pools[kind];
+    const ref = modelRef(job.model, job.source);
+    const bytes = Math.max(0, Math.ceil(job.vramBytes));
+    const decision = decide(shelf.ledger, { pool: kind, bytes });
+    const seen = pickThread(seenThreads(kind), ref.key, concurrency);
+    const model = seen && find(seen.thread, ref.key);
+    const unopened = !pools.has(kind);
+    const place: Place = model
+      ? { kind: 'warm' }
+      : seen || unopened
+        ? { kind: 'cold' }
+        : { kind: 'none', threads, concurrency };
+    return { ref, bytes, model, seen, verdict: judgePlace(job, place, decision) };
+  }
+
+  function verdict(job: AskedJob): Verdict {
+    if (closing) return { kind: 'busy', why: 'the worker is stopping' };
+    const engine = engineFor(engines, job);
+    return 'isolation' in engine ? look(job).verdict : engine;
+  }
+
+  function place(job: HostJob): ShelfModel | Failure {
+    if (closing) return new Failure('SHUTDOWN', 'the worker is stopping');
+    const engine = engineFor(engines, job);
+    if (!('isolation' in engine)) return new Failure(engine.code, engine.why);
+    const { ref, bytes, model, seen, verdict } = look(job);
+    if (verdict.kind === 'never') return new Failure(verdict.code, verdict.why);
+    if (verdict.kind === 'busy') return new Failure('VRAM_EXHAUSTED', verdict.why);
+    if (model) return model;
+    const { kind } = job.task;
+    const thread = seen?.thread ?? poolOf(kind).threads[0];
+    if (!thread) return new Failure('ENGINE_CRASHED', `the ${kind} pool has no threads`);
+    return shelf.add({ kind, thread, engine, ref, bytes });
+  }
+
+  return {
+    engines,
+    slots() {
+      const served = TASK_KINDS.filter((kind) => engines.some((engine) => engine.kinds.includes(kind)));
+      return Object.fromEntries(
+        served.map((kind) => [kind, opening.pools[kind].threads * opening.pools[kind].concurrency]),
+      );
+    },
+    verdict,
+    run(job, observer) {
+      const model = place(job);
+      if (model instanceof Failure) return { done: Promise.reject(model), cancel() {} };
+      runCount += 1;
+      const { scratchRoot } = options;
+      const parts: JobRunOptions = { job, runId: runCount, model, observer, shelf, scratchRoot, graceMs };
+      const run = startJob(parts);
+      runs.add(run);
+      const forget = () => void runs.delete(run);
+      run.done.then(forget, forget);
+      return run;
+    },
+    models: () => [...shelf.models()].map(infoOf),
+    configure(settings) {
+      shelf.configure(settings);
+      options.changed?.();
+    },
+    async [Symbol.asyncDispose]() {
+      if (closing) return;
+      closing = true;
+      for (const run of runs) run.cancel('SHUTDOWN', 'the worker is stopping');
+      await Promise.allSettled([...runs].map((run) => run.done));
+      await withinMs(shelf[Symbol.asyncDispose](), graceMs + CLOSE_MS_MAX);
+      await Promise.all([...pools.values()].map((pool) => pool[Symbol.asyncDispose]()));
+      await openScratchRoot(options.scratchRoot);
+    },
+  };
+}
+
+function isAtWork(model: ShelfModel): boolean {
+  return model.users.size > 0 || model.state === 'loading' || model.loadFailed;
+}
+
+/** An engine that holds a run which it does not return from gets no further one. */
+function joinable(model: ShelfModel): boolean {
+  if (model.abandoned.size > 0) return false;
+  return model.state === 'loaded' || (model.state === 'loading' && !model.loading.signal.aborted);
+}
+
+function infoOf(model: ShelfModel): LoadedModelInfo {
+  const { memoryBytes, pid } = model.instance;
+  return {
+    key: model.ref.key,
+    model: model.ref.model,
+    pool: model.kind,
+    engine: model.engine.id,
+    bytes: model.bytes,
+    state: model.state,
+    runs: model.users.size,
+    pinned: false,
+    ...(memoryBytes !== undefined && { memoryBytes }),
+    ...(pid !== undefined && { pid }),
+  };
+}
+
+/** A thread that is stuck answers no more; closing must not wait for it. */
+async function withinMs(work: PromiseLike<void>, ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
+}

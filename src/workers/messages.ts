@@ -1,0 +1,80 @@
+// Everything that is said between the host, a thread and an engine process, as tagged unions. Types only.
+//
+//   host ──HostToThread──▶ thread ──ThreadToChild──▶ engine process     (one control port a thread, one IPC channel a child)
+//        ◀─ThreadToHost───        ◀─ChildToThread──
+//   job  ──RunCommand────▶ thread ──RunCommand─────▶ engine process     (one port a job; wrapped with its run id over IPC)
+//        ◀─RunEvent───────        ◀─RunEvent───────
+import type { MessagePort } from 'node:worker_threads';
+import type { EngineLogLevel, ModelRef, RunProgress } from '../engines/engine.ts';
+import type { FailureReport, Task } from '../protocol/index.ts';
+
+/** One model to load, as a thread or an engine process is told of it. `id` names the instance, not the model. */
+export type LoadOrder = {
+  readonly id: string;
+  readonly engine: string;
+  readonly isolation: 'thread' | 'process';
+  readonly moduleUrl: string;
+  readonly model: ModelRef;
+  readonly modelsRoot: string;
+  /** Not there yet: made when the engine first asks for it. */
+  readonly scratchDir: string;
+  /** Time that an engine process gets to leave by itself, in ms. */
+  readonly graceMs: number;
+};
+
+export type HostToThread =
+  | { readonly kind: 'load'; readonly order: LoadOrder }
+  | { readonly kind: 'abortLoad'; readonly id: string; readonly failure: FailureReport }
+  | { readonly kind: 'unload'; readonly id: string }
+  /** Ends an engine process at once; its runs end with `failure`. A model inside a thread cannot be killed. */
+  | { readonly kind: 'kill'; readonly id: string; readonly failure: FailureReport };
+
+export type ThreadToHost =
+  | { readonly kind: 'loadProgress'; readonly id: string; readonly ratio: number }
+  | { readonly kind: 'log'; readonly id: string; readonly level: EngineLogLevel; readonly message: string }
+  | { readonly kind: 'loaded'; readonly id: string; readonly memoryBytes?: number | undefined; readonly pid?: number }
+  /** Nothing is left of the attempt: its process has gone, its memory is free. */
+  | { readonly kind: 'loadFailed'; readonly id: string; readonly failure: FailureReport }
+  | { readonly kind: 'unloaded'; readonly id: string }
+  /** The engine process ended by itself after it had loaded. */
+  | { readonly kind: 'died'; readonly id: string; readonly failure: FailureReport };
+
+export type RunOrder = { readonly task: Task; readonly scratchDir: string; readonly windowBytes: number };
+
+/** What Piscina hands to a thread. */
+export type ThreadTask =
+  | { readonly kind: 'attach'; readonly control: MessagePort }
+  | { readonly kind: 'run'; readonly id: string; readonly order: RunOrder; readonly port: MessagePort };
+
+export type RunCommand =
+  | { readonly kind: 'cancel'; readonly failure: FailureReport }
+  /** So many bytes of chunks have been written, and as many more may be sent. */
+  | { readonly kind: 'credit'; readonly bytes: number };
+
+export type RunOutcome =
+  | { readonly kind: 'json'; readonly value: unknown }
+  | { readonly kind: 'bytes'; readonly ext: string; readonly byteLength: number }
+  /** `died`: the engine process has ended, so the model is gone with the run. */
+  | { readonly kind: 'failed'; readonly failure: FailureReport; readonly died?: true };
+
+export type RunEvent =
+  | { readonly kind: 'progress'; readonly progress: RunProgress }
+  | { readonly kind: 'token'; readonly text: string }
+  | { readonly kind: 'log'; readonly level: EngineLogLevel; readonly message: string }
+  | { readonly kind: 'chunk'; readonly chunk: Uint8Array }
+  /** Always the last one. The engine is then ready for its next run. */
+  | { readonly kind: 'end'; readonly outcome: RunOutcome };
+
+export type ThreadToChild =
+  | { readonly kind: 'load'; readonly order: LoadOrder }
+  | { readonly kind: 'abortLoad'; readonly failure: FailureReport }
+  | { readonly kind: 'run'; readonly runId: number; readonly order: RunOrder }
+  | { readonly kind: 'command'; readonly runId: number; readonly command: RunCommand }
+  | { readonly kind: 'unload' };
+
+export type ChildToThread =
+  | { readonly kind: 'loadProgress'; readonly ratio: number }
+  | { readonly kind: 'log'; readonly level: EngineLogLevel; readonly message: string }
+  | { readonly kind: 'loaded'; readonly memoryBytes?: number | undefined }
+  | { readonly kind: 'loadFailed'; readonly failure: FailureReport }
+  | { readonly kind: 'event'; readonly runId: number; readonly event: RunEvent };

@@ -1,0 +1,63 @@
+// One run, where the engine lives: in a thread or in an engine process. Gives the engine its context, turns what it
+// says into run events, and sends a binary result in chunks no faster than they are written.
+import type { EngineResult, LoadedModel, RunContext } from '../engines/engine.ts';
+import { Failure, toFailure } from '../protocol/failure.ts';
+import { openByteWindow } from './byte-window.ts';
+import type { RunCommand, RunEvent, RunOrder, RunOutcome } from './messages.ts';
+import { lazyFolder } from './scratch.ts';
+
+export type RunHandle = {
+  command(command: RunCommand): void;
+  /** Resolves after `end` was posted. Never rejects. */
+  readonly ended: Promise<void>;
+};
+
+/** `post` may throw on a value that cannot be sent; the run then fails. */
+export function startRun(model: LoadedModel, order: RunOrder, post: (event: RunEvent) => void): RunHandle {
+  const controller = new AbortController();
+  const window = openByteWindow(order.windowBytes);
+
+  async function run(): Promise<RunOutcome> {
+    await using folder = lazyFolder(order.scratchDir);
+    const context: RunContext = {
+      signal: controller.signal,
+      get scratchDir() {
+        return folder.path;
+      },
+      progress: (progress) => post({ kind: 'progress', progress }),
+      token: (text) => post({ kind: 'token', text }),
+      log: (level, message) => post({ kind: 'log', level, message }),
+    };
+    const result = await model.run(order.task, context);
+    return result.kind === 'json' ? { kind: 'json', value: result.value } : sendChunks(result);
+  }
+
+  async function sendChunks(result: Extract<EngineResult, { kind: 'bytes' }>): Promise<RunOutcome> {
+    let byteLength = 0;
+    for await (const chunk of result.chunks) {
+      if (!(chunk instanceof Uint8Array)) throw new Failure('ENGINE_FAILED', 'the engine yielded what is not bytes');
+      if (chunk.byteLength === 0) continue;
+      await window.take(chunk.byteLength, controller.signal);
+      byteLength += chunk.byteLength;
+      post({ kind: 'chunk', chunk });
+    }
+    return { kind: 'bytes', ext: result.ext, byteLength };
+  }
+
+  async function finish(): Promise<void> {
+    try {
+      post({ kind: 'end', outcome: await run() });
+    } catch (thrown) {
+      const { code, message } = toFailure(thrown, 'ENGINE_FAILED');
+      post({ kind: 'end', outcome: { kind: 'failed', failure: { code, message } } });
+    }
+  }
+
+  return {
+    command(command) {
+      if (command.kind === 'credit') window.give(command.bytes);
+      else controller.abort(toFailure(command.failure, 'CANCELLED'));
+    },
+    ended: finish(),
+  };
+}
