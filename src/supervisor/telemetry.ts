@@ -86,6 +86,7 @@ function redactStrings<T extends object>(value: T, redact: (text: string) => str
 /** `https://<key>@<host>/<project number>`. Checked here because the library reports a bad one by printing it whole. */
 function isDsn(text: string): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, username, hostname, pathname } = new URL(text);
-  return /^https?:$/.test(protocol) && username !== '' && hostname !== '' && /\/\d+$/.test(pathname);
+  const { protocol, username, password, hostname, pathname } = new URL(text);
+  const keysFit = /^\w+$/.test(username) && /^\w*$/.test(password);
+  return /^https?:$/.test(protocol) && keysFit && hostname !== '' && /\/\d+$/.test(pathname);
 }

@@ -74,8 +74,11 @@ const ENGINE = z.object({
 
 /** `engines` was a text in old versions; such a value is passed over. */
 const ENGINES = z
-  .union([z.string().transform(() => []), z.array(ENGINE, 'must be written as [[engines]] tables')])
-  .default([]);
+  .preprocess(
+    (value) => (typeof value === 'string' ? [] : value),
+    z.array(ENGINE, 'must be written as [[engines]] tables'),
+  )
+  .prefault([]);
 
 export const ConfigFile = z.object({
   api_base_url: url(baseUrlProblem).default(DEFAULT_API_BASE_URL),

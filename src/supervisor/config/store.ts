@@ -10,7 +10,7 @@ import { toSnake } from './names.ts';
 import { ConfigError, type ParsedConfig, parseConfig } from './parse.ts';
 import type { PathContext } from './paths.ts';
 import type { Config } from './schema.ts';
-import { codeOf, writeFileAtomically } from './write-file.ts';
+import { adviceFor, codeOf, writeFileAtomically } from './write-file.ts';
 import { takeWriteLock } from './write-lock.ts';
 
 /** Root keys with a plain value, by their names in code. Undefined removes the key from the file. */
@@ -156,7 +156,11 @@ async function readText(file: string): Promise<string | undefined> {
     if (codeOf(thrown) === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
       throw new ConfigError('CONFIG_INVALID', `${file}: not valid UTF-8`);
     }
-    throw new ConfigError('CONFIG_UNREADABLE', `cannot read ${file} (${codeOf(thrown)})`, { cause: thrown });
+    throw new ConfigError(
+      'CONFIG_UNREADABLE',
+      `cannot read ${file} (${codeOf(thrown)}). ${adviceFor(codeOf(thrown))}`,
+      { cause: thrown },
+    );
   }
 }
 

@@ -64,11 +64,12 @@ export function codeOf(thrown: unknown): string {
   return typeof code === 'string' ? code : String(thrown);
 }
 
-function adviceFor(code: string): string {
+/** What the operator can do about an error of the file system. */
+export function adviceFor(code: string): string {
   switch (code) {
     case 'EACCES':
     case 'EPERM':
-      return 'Give your user the right to write in that folder, or name another file with --config.';
+      return 'Give your user the right to use that folder, or name another file with --config.';
     case 'EROFS':
       return 'The folder is on a read-only file system: name another file with --config.';
     case 'ENOSPC':

@@ -1,11 +1,11 @@
 // One writer of a config at a time. The worker saves its token and an operator types `set-threshold` in another process;
 // each reads, edits and replaces the file, and without a lock the later one would undo the earlier one.
-import { mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryLock } from 'fs-native-extensions';
 import { ConfigError } from './parse.ts';
-import { codeOf } from './write-file.ts';
+import { adviceFor, codeOf } from './write-file.ts';
 
 // An edit takes a few ms; 5 s of waiting means that its process hangs.
 const TRIES = 200;
@@ -26,7 +26,7 @@ export async function takeWriteLock(file: string): Promise<AsyncDisposable> {
   }
 }
 
-async function openLockFile(file: string): Promise<import('node:fs/promises').FileHandle> {
+async function openLockFile(file: string): Promise<FileHandle> {
   const dir = path.dirname(file);
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -34,7 +34,7 @@ async function openLockFile(file: string): Promise<import('node:fs/promises').Fi
   } catch (thrown) {
     throw new ConfigError(
       'CONFIG_UNWRITABLE',
-      `cannot write in the folder ${dir} (${codeOf(thrown)}). Give your user the right to write there, or name another file with --config.`,
+      `cannot write in the folder ${dir} (${codeOf(thrown)}). ${adviceFor(codeOf(thrown))}`,
       { cause: thrown },
     );
   }
