@@ -1,4 +1,4 @@
-// Reads one text message of a session. It never throws: what came in is a frame, or one of four named misfits.
+// Reads one text message of a session. It never throws: what came in is a frame, or one of three named misfits.
 import type { z } from 'zod';
 import { StudioFrame, WorkerFrame } from './frames.ts';
 
@@ -37,12 +37,23 @@ function parseFrame<Frame>(schema: z.ZodType<Frame>, types: ReadonlySet<string>,
   const type = property(value, 'type');
   if (typeof type !== 'string') return { kind: 'invalid', problem: 'no "type"' };
   if (!types.has(type)) return { kind: 'unknown-type', type: type.slice(0, 64) };
-  const parsed = schema.safeParse(value);
+  const parsed = checked(schema, value);
+  if (parsed === undefined) return { kind: 'invalid', problem: `${type}: nested too deeply` };
   if (parsed.success) return { kind: 'frame', frame: parsed.data };
   const problem = describeIssues(parsed.error);
   const jobId = type === 'offer' ? property(property(value, 'claim'), 'jobId') : undefined;
   if (typeof jobId === 'string' && jobId !== '' && jobId.length <= 256) return { kind: 'bad-offer', jobId, problem };
   return { kind: 'invalid', problem: `${type}: ${problem}` };
+}
+
+/** `undefined` when the value is nested so deeply that checking it ran out of stack, which the peer must not decide. */
+function checked<Frame>(schema: z.ZodType<Frame>, value: unknown): z.ZodSafeParseResult<Frame> | undefined {
+  try {
+    return schema.safeParse(value);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 /** The first few problems as one line, e.g. `claim.task.width: expected number`. Never quotes a value: it may be a secret. */

@@ -35,6 +35,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
   const delivery = openDelivery({
     outbox,
     logs,
+    delivered: (jobId) => jobs.delivered(jobId),
     failJob: (jobId, message) => jobs.fail(jobId, 'DELIVERY_FAILED', message),
   });
   const jobs: Jobs = openJobs({

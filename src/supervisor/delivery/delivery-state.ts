@@ -1,7 +1,7 @@
 // The life of one finished result on its way to the studio. Pure: an event gives the next state and what to do.
 //
 //   waiting ─session→ sending ─acked→ (gone)
-//      ▲                │ ├─refused (the studio no longer holds the claim for us)→ parked
+//      ▲                │ ├─refused (the studio no longer holds the claim for us)→ parked, or sending if offered again
 //      └─session lost───┘ └─broke (could not be taken)→ parked, and the job is failed as retryable
 //   parked ─offered again→ waiting          waiting, parked ─unwanted, expired→ (gone)
 //
@@ -10,7 +10,8 @@
 
 export type DeliveryState =
   | { readonly kind: 'waiting' }
-  | { readonly kind: 'sending' }
+  /** `offeredAgain`: the studio gave the job to this worker once more while an upload under the old claim goes on. */
+  | { readonly kind: 'sending'; readonly offeredAgain?: true }
   | { readonly kind: 'parked'; readonly sinceMs: number };
 
 export type DeliveryEvent =
@@ -37,12 +38,15 @@ export function deliveryStep(state: DeliveryState, event: DeliveryEvent): Delive
     case 'go':
       return state.kind === 'waiting' ? { state: { kind: 'sending' }, effect: { do: 'send' } } : stay(state);
     case 'offered-again':
+      if (state.kind === 'sending') return stay({ kind: 'sending', offeredAgain: true });
       return state.kind === 'parked' ? { state: { kind: 'waiting' }, effect: { do: 'nothing' } } : stay(state);
     case 'session-lost':
       return state.kind === 'sending' ? { state: { kind: 'waiting' }, effect: { do: 'nothing' } } : stay(state);
     case 'not-held':
       return state.kind === 'parked' ? stay(state) : { state: parkedAt(event.nowMs), effect: { do: 'nothing' } };
     case 'refused':
+      // The refusal was about the old claim. Parking now would leave the new one unanswered for as long as the session lasts.
+      if (state.kind === 'sending' && state.offeredAgain) return { state: { kind: 'sending' }, effect: { do: 'send' } };
       return { state: parkedAt(event.nowMs), effect: { do: 'nothing' } };
     case 'broke':
       return { state: parkedAt(event.nowMs), effect: { do: 'fail-job', why: event.why } };

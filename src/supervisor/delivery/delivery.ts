@@ -1,5 +1,6 @@
 // Brings finished results from the outbox to the studio, whatever happens to sessions in between. The rules are in
 // delivery-state.ts; this file sends, uploads, and removes what was acknowledged.
+import { FRAME_BYTES_MAX } from '../../protocol/index.ts';
 import type { Logs } from '../logs/logs.ts';
 import type { Credentials } from '../registration/registration-gate.ts';
 import type { Session } from '../session/session.ts';
@@ -10,6 +11,8 @@ import { isClaimLost, uploadResult } from './upload.ts';
 export type DeliveryOptions = {
   readonly outbox: Outbox;
   readonly logs: Logs;
+  /** The studio has taken this job's result. */
+  readonly delivered: (jobId: string) => void;
   /** Reports a job as failed (`DELIVERY_FAILED`) when its result could not be handed over. */
   readonly failJob: (jobId: string, message: string) => void;
 };
@@ -37,12 +40,16 @@ export interface Delivery {
 /** Uploads at one time: after an outage many results may be waiting, and the studio is one server. */
 const UPLOADS_MAX = 4;
 
-type Item = { entry: OutboxEntry; jobId: string; state: DeliveryState };
+type Item = {
+  readonly entry: OutboxEntry;
+  readonly jobId: string;
+  state: DeliveryState;
+  /** Ends an upload whose result was dropped meanwhile: its file is gone, or belongs to another run of the job. */
+  readonly dropped: AbortController;
+};
 
-export function openDelivery({ outbox, logs, failJob }: DeliveryOptions): Delivery {
-  const items = new Map<string, Item>();
-  for (const entry of outbox.entries())
-    items.set(entry.jobId, { entry, jobId: entry.jobId, state: { kind: 'waiting' } });
+export function openDelivery({ outbox, logs, delivered, failJob }: DeliveryOptions): Delivery {
+  const items = new Map<string, Item>(outbox.entries().map((entry) => [entry.jobId, toItem(entry)]));
   const stopping = new AbortController();
   const queue: Item[] = [];
   const waiters: (() => void)[] = [];
@@ -54,14 +61,24 @@ export function openDelivery({ outbox, logs, failJob }: DeliveryOptions): Delive
     if (items.get(item.jobId) !== item) return;
     const { state, effect } = deliveryStep(item.state, event);
     item.state = state;
+    if (event.kind === 'acked') delivered(item.jobId);
     if (effect.do === 'send') send(item);
     if (effect.do === 'remove') forget(item);
     if (effect.do === 'fail-job') failJob(item.jobId, effect.why);
+    if (state.kind === 'parked') dropExpired();
     if (state.kind !== 'sending') notifySettled();
+  };
+
+  const dropExpired = (): void => {
+    for (const item of expiredParked([...items.values()], Date.now())) {
+      logs.warn('job', 'a result that nobody asked for again was dropped', { jobId: item.jobId });
+      forget(item);
+    }
   };
 
   const forget = (item: Item): void => {
     items.delete(item.jobId);
+    item.dropped.abort();
     void outbox.remove(item.jobId);
     notifySettled();
   };
@@ -79,6 +96,13 @@ export function openDelivery({ outbox, logs, failJob }: DeliveryOptions): Delive
       result: value as never,
       prompt: item.entry.prompt,
     } as const;
+    const bytes = Buffer.byteLength(JSON.stringify(frame));
+    if (bytes > FRAME_BYTES_MAX) {
+      // The studio would end the session over it, and the next one as well.
+      const why = `the result needs a frame of ${bytes} bytes, the limit is ${FRAME_BYTES_MAX}`;
+      logs.error('job', 'the result is too large to be sent', { jobId: item.jobId, bytes });
+      return apply(item, { kind: 'broke', nowMs: Date.now(), why });
+    }
     void line?.session.send(frame).then((sent) => {
       // Not sent means that the session is ending; its end moves the item on.
       if (sent) logs.info('job', 'json result sent', { jobId: item.jobId });
@@ -100,14 +124,15 @@ export function openDelivery({ outbox, logs, failJob }: DeliveryOptions): Delive
 
   const upload = async (item: Item): Promise<void> => {
     const credentials = line?.credentials ?? lastCredentials;
-    if (credentials === undefined || item.state.kind !== 'sending') return;
+    if (credentials === undefined || item.state.kind !== 'sending' || item.dropped.signal.aborted) return;
     const started = performance.now();
     try {
-      await uploadResult(item.entry, credentials, stopping.signal);
+      await uploadResult(item.entry, credentials, AbortSignal.any([stopping.signal, item.dropped.signal]));
       const durationMs = Math.round(performance.now() - started);
       logs.info('job', 'binary result uploaded', { jobId: item.jobId, durationMs });
       apply(item, { kind: 'acked' });
     } catch (err) {
+      if (item.dropped.signal.aborted) return;
       if (stopping.signal.aborted) return apply(item, { kind: 'session-lost' });
       if (isClaimLost(err)) {
         logs.warn('job', 'the studio no longer holds this job for us, its result is kept for a day', {
@@ -135,7 +160,7 @@ export function openDelivery({ outbox, logs, failJob }: DeliveryOptions): Delive
 
   return {
     add(entry, held) {
-      const item: Item = { entry, jobId: entry.jobId, state: { kind: 'waiting' } };
+      const item = toItem(entry);
       items.set(entry.jobId, item);
       if (line !== undefined) offerToStudio(item, held);
       // With the session away an upload may still get through; a JSON result has to wait for the next session.
@@ -154,10 +179,7 @@ export function openDelivery({ outbox, logs, failJob }: DeliveryOptions): Delive
           offerToStudio(item, wanted !== undefined);
         }
       }
-      for (const item of expiredParked([...items.values()], Date.now())) {
-        logs.warn('job', 'a result that nobody asked for again was dropped', { jobId: item.jobId });
-        forget(item);
-      }
+      dropExpired();
     },
     sessionLost() {
       line = undefined;
@@ -186,4 +208,8 @@ export function openDelivery({ outbox, logs, failJob }: DeliveryOptions): Delive
     settled: () => (isSettled() ? Promise.resolve() : new Promise((wake) => waiters.push(wake))),
     stop: () => stopping.abort(),
   };
+}
+
+function toItem(entry: OutboxEntry): Item {
+  return { entry, jobId: entry.jobId, state: { kind: 'waiting' }, dropped: new AbortController() };
 }

@@ -3,8 +3,8 @@
 // the value of a JSON result) and, for binary results, `<name>.bin`. The `.json` is written last and renamed into
 // place: an entry exists whole or not at all.
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { Failure, TaskKind } from '../../protocol/index.ts';
 
@@ -40,6 +40,8 @@ export interface ResultWriter {
   discard(): Promise<void>;
 }
 
+type Warn = (message: string, fields: Record<string, unknown>) => void;
+
 export interface Outbox {
   entries(): readonly OutboxEntry[];
   get(jobId: string): OutboxEntry | undefined;
@@ -51,14 +53,14 @@ export interface Outbox {
 }
 
 /** Opens the folder, drops what a crash left half-written, and reads what is still to be delivered. */
-export async function openOutbox(
-  dir: string,
-  warn: (message: string, fields: Record<string, unknown>) => void,
-): Promise<Outbox> {
+export async function openOutbox(dir: string, warn: Warn): Promise<Outbox> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const entries = await readEntries(dir, warn);
+  // A job that is offered again gets the same file names, so what comes next has to wait for the old files to go.
+  const removals = new Map<string, Promise<void>>();
 
   const putRecord = async (record: OutboxRecord): Promise<OutboxEntry> => {
+    await removals.get(record.jobId);
     const base = join(dir, fileName(record.jobId));
     await writeDurably(`${base}.json`, JSON.stringify(record)).catch((cause) => {
       throw unwritable(dir, cause);
@@ -72,29 +74,44 @@ export async function openOutbox(
     entries: () => [...entries.values()],
     get: (jobId) => entries.get(jobId),
     putJson: (meta, value) => putRecord({ version: 1, ...meta, result: { kind: 'json', value } }),
-    writer: (jobId) => openWriter(dir, jobId, putRecord),
+    writer: (jobId) => openWriter(dir, jobId, () => removals.get(jobId), putRecord),
     remove: async (jobId) => {
       entries.delete(jobId);
-      const base = join(dir, fileName(jobId));
-      // The record goes first: without it the bytes are litter that the next start sweeps up.
-      for (const path of [`${base}.json`, `${base}.bin`]) {
-        await rm(path, { force: true }).catch((err) => warn('a delivered result could not be removed', { path, err }));
-      }
+      const removal = (removals.get(jobId) ?? Promise.resolve()).then(() => removeFiles(dir, jobId, warn));
+      removals.set(jobId, removal);
+      await removal;
+      if (removals.get(jobId) === removal) removals.delete(jobId);
     },
   };
+}
+
+async function removeFiles(dir: string, jobId: string, warn: Warn): Promise<void> {
+  const base = join(dir, fileName(jobId));
+  // The record goes first: without it the bytes are litter that the next start sweeps up.
+  for (const path of [`${base}.json`, `${base}.bin`]) {
+    await rm(path, { force: true }).catch((err) => warn('a delivered result could not be removed', { path, err }));
+  }
 }
 
 function openWriter(
   dir: string,
   jobId: string,
+  removal: () => Promise<void> | undefined,
   putRecord: (record: OutboxRecord) => Promise<OutboxEntry>,
 ): ResultWriter {
   const base = join(dir, fileName(jobId));
   const part = `${base}.part`;
   let handle: FileHandle | undefined;
   let byteLength = 0;
+  /** Committed, failed or discarded: a chunk that comes late must not begin a new file. */
+  let over = false;
 
+  const opened = async (): Promise<FileHandle> => {
+    handle ??= await open(part, 'w', 0o600);
+    return handle;
+  };
   const discard = async (): Promise<void> => {
+    over = true;
     const open = handle;
     handle = undefined;
     await open?.close().catch(() => {});
@@ -102,6 +119,7 @@ function openWriter(
   };
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
+      if (over) throw new Failure('OUTBOX_UNWRITABLE', 'the result was given up');
       return await work();
     } catch (cause) {
       await discard();
@@ -112,49 +130,61 @@ function openWriter(
   return {
     write: (chunk) =>
       guarded(async () => {
-        handle ??= await open(part, 'w', 0o600);
+        const file = await opened();
         for (let offset = 0; offset < chunk.byteLength; ) {
-          offset += (await handle.write(chunk, offset)).bytesWritten;
+          offset += (await file.write(chunk, offset)).bytesWritten;
         }
         byteLength += chunk.byteLength;
       }),
     commit: (meta, ext) =>
       guarded(async () => {
-        handle ??= await open(part, 'w', 0o600);
-        await handle.datasync();
-        await handle.close();
+        const file = await opened();
+        await file.datasync();
+        await file.close();
         handle = undefined;
+        await removal();
         await rename(part, `${base}.bin`);
-        return putRecord({ version: 1, ...meta, result: { kind: 'bytes', ext, byteLength } });
+        over = true;
+        try {
+          return await putRecord({ version: 1, ...meta, result: { kind: 'bytes', ext, byteLength } });
+        } catch (error) {
+          await rm(`${base}.bin`, { force: true }).catch(() => {});
+          throw error;
+        }
       }),
     discard,
   };
 }
 
-async function readEntries(
-  dir: string,
-  warn: (message: string, fields: Record<string, unknown>) => void,
-): Promise<Map<string, OutboxEntry>> {
+async function readEntries(dir: string, warn: Warn): Promise<Map<string, OutboxEntry>> {
   const entries = new Map<string, OutboxEntry>();
   const kept = new Set<string>();
   const names = await readdir(dir);
   for (const name of names.filter((each) => each.endsWith('.json'))) {
     const path = join(dir, name);
+    const bytesPath = path.replace(/json$/, 'bin');
     try {
       const record = OutboxRecord.parse(JSON.parse(await readFile(path, 'utf8')));
-      entries.set(record.jobId, { ...record, path: join(dir, `${fileName(record.jobId)}.bin`) });
-      kept.add(name).add(name.replace(/json$/, 'bin'));
+      if (name !== `${fileName(record.jobId)}.json`) throw new Error('the file does not have the name of its job');
+      if (record.result.kind === 'bytes') await assertSize(bytesPath, record.result.byteLength);
+      entries.set(record.jobId, { ...record, path: bytesPath });
+      kept.add(basename(bytesPath));
     } catch (err) {
       // Kept aside, not deleted: somebody's finished work may still be in it.
       warn('an outbox record cannot be read and was set aside', { path, err });
-      await rename(path, `${path}.corrupt`).catch(() => {});
-      kept.add(`${name}.corrupt`).add(name.replace(/json$/, 'bin'));
+      for (const each of [path, bytesPath]) await rename(each, `${each}.corrupt`).catch(() => {});
     }
   }
   for (const name of names.filter((each) => /\.(part|bin|tmp)$/.test(each) && !kept.has(each))) {
     await rm(join(dir, name), { force: true });
   }
   return entries;
+}
+
+/** After a power cut a file may be shorter than what was written to it. */
+async function assertSize(path: string, byteLength: number): Promise<void> {
+  const { size } = await stat(path);
+  if (size !== byteLength) throw new Error(`${path} has ${size} bytes, its record says ${byteLength}`);
 }
 
 /** A readable name that no job id can turn into a path, and that differs also where file names ignore case. */

@@ -18,7 +18,7 @@ import { admit } from './admission.ts';
 import { Breaker } from './breaker.ts';
 import { claimDigest } from './claim-digest.ts';
 import { logFailed, logFinished, logOffer, logRejected, logStarted } from './job-log.ts';
-import { ProgressGate } from './progress-gate.ts';
+import { ProgressGate, wireProgress } from './progress-gate.ts';
 
 /** What may change from one offer to the next. */
 export type JobsPolicy = {
@@ -44,6 +44,8 @@ export interface Jobs {
   sessionLost(): void;
   /** The studio took note of a failure. */
   failAcknowledged(jobId: string): void;
+  /** The studio has the result of this job, so its claim is over. */
+  delivered(jobId: string): void;
   /** Reports a job that has run here as failed. */
   fail(jobId: string, code: FailureCode, message: string): void;
   /** Ids of running jobs, the oldest first. */
@@ -136,9 +138,10 @@ export function openJobs({ host, outbox, delivery, logs, policy }: JobsOptions):
     return {
       phase: (phase) => logs.debug('job', 'phase', { jobId, phase }),
       progress: (progress) => {
-        if (session?.features.has('progress') && held.has(jobId) && gate.passes(performance.now())) {
-          void session.send({ type: 'progress', jobId, ...progress });
-        }
+        if (!session?.features.has('progress') || !held.has(jobId)) return;
+        const wire = wireProgress(progress);
+        if (wire === undefined || !gate.passes(performance.now())) return;
+        void session.send({ type: 'progress', jobId, ...wire });
       },
       token: () => {},
       // What the engine prints is the job's own log; only its complaints concern the operator.
@@ -275,6 +278,9 @@ export function openJobs({ host, outbox, delivery, logs, policy }: JobsOptions):
     },
     failAcknowledged(jobId) {
       unreported.delete(jobId);
+    },
+    delivered(jobId) {
+      held.delete(jobId);
     },
     fail: (jobId, code, message) => report(jobId, new Failure(code, message)),
     running: () => [...jobs.keys()],

@@ -1,4 +1,6 @@
-// Lets a job's progress through at most four times a second, which is what the wire allows.
+// What of an engine's progress goes onto the wire: at most four messages a second, and only numbers that the studio
+// accepts. It would end the session over a bad one, and an engine may be somebody else's.
+import type { RunProgress } from '../../workers/types.ts';
 
 const INTERVAL_MS = 250;
 
@@ -11,4 +13,17 @@ export class ProgressGate {
     this.#lastMs = nowMs;
     return true;
   }
+}
+
+/** `undefined` when it says nothing: a ratio that is not a number. */
+export function wireProgress({ ratio, step, steps }: RunProgress): RunProgress | undefined {
+  if (Number.isNaN(ratio)) return undefined;
+  const wire: RunProgress = { ratio: Math.min(1, Math.max(0, ratio)) };
+  if (isCount(step)) wire.step = step;
+  if (isCount(steps)) wire.steps = steps;
+  return wire;
+}
+
+function isCount(value: number | undefined): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
 }

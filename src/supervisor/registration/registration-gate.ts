@@ -27,8 +27,11 @@ export type GateOptions = {
   readonly logs: Logs;
   readonly userAgent: string;
   readonly capabilities: () => WorkerCapabilities;
-  /** Resolves after `ms`, or earlier when the config file changed. Rejects when the worker stops. */
-  readonly pause: (ms: number) => Promise<void>;
+  /**
+   * Resolves after `ms`, or earlier when the configuration changed (whoever changed it), and says whether it was that.
+   * Rejects when the worker stops.
+   */
+  readonly pause: (ms: number) => Promise<boolean>;
   readonly signal: AbortSignal;
 };
 
@@ -63,8 +66,14 @@ export async function passRegistration(options: GateOptions): Promise<Credential
       logs.addSecret(config.current.authToken ?? '');
       continue;
     }
-    if (state.kind !== 'rejected') await options.pause(config.current.registrationPollSecs * 1000);
+    if (state.kind !== 'rejected') await waitForTick(options);
   }
+}
+
+/** A change that somebody else made ends the wait early; what this gate has just saved itself must not. */
+async function waitForTick({ config, pause }: GateOptions): Promise<void> {
+  const known = config.current;
+  while ((await pause(known.registrationPollSecs * 1000)) && config.current === known);
 }
 
 /** `register --reset` removes the install id, which a rejection keeps: that is how a reset is seen here. */
@@ -144,7 +153,8 @@ async function poll(requestId: string, secret: string, options: GateOptions): Pr
 }
 
 function report(before: RegistrationState, after: RegistrationState, { logs, config }: GateOptions): void {
-  if (after.kind === before.kind) return;
+  const isNews = after.kind === 'pending' && before.kind === 'pending' && after.requestId !== before.requestId;
+  if (after.kind === before.kind && !isNews) return;
   if (after.kind === 'pending') {
     logs.info('registration', 'waiting for an operator of the studio to approve this worker', {
       requestId: after.requestId,

@@ -24,7 +24,8 @@ export type ConnectionTimes = {
 export const CONNECTION_TIMES: ConnectionTimes = { connectMs: 15_000, readIdleMs: 20_000, closeMs: 5_000 };
 
 export type ConnectionOptions = {
-  readonly url: URL;
+  /** May throw: an address that cannot be built is a failed connection like any other. */
+  readonly url: () => URL;
   readonly authToken: string;
   readonly times: ConnectionTimes;
   readonly onOpen: () => void;
@@ -41,16 +42,32 @@ export interface Connection {
   close(end: SessionEnd, reason: string): void;
 }
 
+/** Never throws. */
 export function openConnection(options: ConnectionOptions): Connection {
+  try {
+    return connect(options);
+  } catch (error) {
+    // A base URL or a token that cannot stand in a request. `ws` and `http` quote neither in what they throw.
+    const why = `connection failed: ${error instanceof Error ? error.message : String(error)}`;
+    const ended = Promise.resolve<SessionEnd>({ kind: 'disconnected', why });
+    return { ended, send: () => Promise.resolve(false), close: () => {} };
+  }
+}
+
+function connect(options: ConnectionOptions): Connection {
   const { promise: ended, resolve } = Promise.withResolvers<SessionEnd>();
-  const socket = new WebSocket(options.url, SUBPROTOCOL, {
+  const socket = new WebSocket(options.url(), SUBPROTOCOL, {
     headers: { authorization: `Bearer ${options.authToken}` },
-    handshakeTimeout: options.times.connectMs,
     maxPayload: FRAME_BYTES_MAX,
     // Frames are small and local latency counts more than bytes.
     perMessageDeflate: false,
     followRedirects: false,
   });
+  // Not the `handshakeTimeout` of `ws`: that one only limits silence, so a peer that drips its answer could hold us.
+  const connectTimer = setTimeout(() => {
+    ownEnd ??= { kind: 'disconnected', why: `no connection within ${options.times.connectMs} ms` };
+    socket.terminate();
+  }, options.times.connectMs);
   let settled = false;
   let idleTimer: NodeJS.Timeout | undefined;
   let closeTimer: NodeJS.Timeout | undefined;
@@ -60,6 +77,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   const settle = (end: SessionEnd): void => {
     if (settled) return;
     settled = true;
+    clearTimeout(connectTimer);
     clearTimeout(idleTimer);
     clearTimeout(closeTimer);
     resolve(ownEnd ?? end);
@@ -82,6 +100,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   };
 
   socket.on('open', () => {
+    clearTimeout(connectTimer);
     heard();
     options.onOpen();
   });

@@ -64,7 +64,7 @@ export async function runSession(options: SessionOptions): Promise<FinishedSessi
   const seenTypes = new Set<string>();
 
   const connection: Connection = openConnection({
-    url: connectUrl(credentials.apiBaseUrl, credentials.workerId),
+    url: () => connectUrl(credentials.apiBaseUrl, credentials.workerId),
     authToken: credentials.authToken,
     times,
     onOpen: () => {
@@ -77,7 +77,10 @@ export async function runSession(options: SessionOptions): Promise<FinishedSessi
       });
     },
     onFrame: (frame) => {
-      if (frame.type === 'error') return connection.close(endOfErrorFrame(frame.code, frame.message), 'session ended');
+      if (frame.type === 'error') {
+        const end = endOfErrorFrame(frame.code, frame.message);
+        return connection.close(end, end.kind === 'auth-failed' ? 'auth failed' : 'session ended');
+      }
       if (welcomed !== undefined) return dispatch(frame);
       if (frame.type === 'welcome') return open(frame);
       logs.warn('ws', 'frame before the welcome was dropped', { type: frame.type });
