@@ -16,7 +16,7 @@ import { ownBytes } from './own-bytes.ts';
 
 const MAIN = fileURLToPath(new URL(`./engine-process-main${extname(import.meta.url)}`, import.meta.url));
 /** What the process printed last must be read before its end is told; a grandchild may keep the pipe open for ever. */
-const LAST_WORDS_MS = 250;
+const LAST_WORDS_MS = 100;
 const CLOSING_MS = 1_000;
 /** A native abort prints its reason and then a stack of some ten lines. */
 const LAST_LINES = 30;

@@ -47,7 +47,7 @@ export function decide(ledger: Ledger, want: { pool: TaskKind; bytes: number }):
   if (lacking.device <= 0 && lacking.pool <= 0) return { kind: 'fits' };
   const keys = victims(ledger, want.pool, lacking);
   if (keys) return { kind: 'evict', keys };
-  const limit = lacking.pool > lacking.device ? 'pool' : 'device';
+  const limit = lacking.pool >= lacking.device ? 'pool' : 'device';
   const free = limit === 'pool' ? poolBytes - pool : deviceBytes - device;
   return { kind: 'wait', limit, freeBytes: Math.max(0, free) };
 }

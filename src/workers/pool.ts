@@ -64,11 +64,14 @@ export function openPool(options: PoolOptions): Pool {
     // Deaths are told by each thread's own events; what is left is a close that found a thread stuck.
     log('debug', 'piscina', { kind, error: error.message });
   });
-  piscina.on('workerCreate', () => {
-    if (closing) return;
-    const fresh = piscina.threads.filter((worker) => !threads.has(worker));
-    fresh.forEach(attach);
-    if (fresh.length > 0) options.replaced();
+  piscina.on('workerCreate', ({ id }: { id: number }) => {
+    // Piscina gives a new thread no task before this event is over.
+    queueMicrotask(() => {
+      const fresh = piscina.threads.find((worker) => worker.threadId === id && !threads.has(worker));
+      if (!fresh || closing) return;
+      attach(fresh);
+      options.replaced();
+    });
   });
   piscina.threads.forEach(attach);
 
@@ -87,8 +90,7 @@ export function openPool(options: PoolOptions): Pool {
     control.on('message', (message: ThreadToHost) => options.message(thread, message));
     worker.once('error', (error) => lost(worker, error.message));
     worker.once('exit', (code) => lost(worker, `it ended with code ${code}`));
-    // Fails only with the thread, which its own events tell.
-    send({ kind: 'attach', control: port2 }, port2).catch(() => {});
+    send({ kind: 'attach', control: port2 }, port2).catch((error: Error) => lost(worker, error.message));
   }
 
   function lost(worker: Worker, why: string): void {
