@@ -10,7 +10,7 @@ import { type Jobs, openJobs } from './jobs/jobs.ts';
 import type { Logs } from './logs/logs.ts';
 import { pause, pauseUntil, settlesWithin } from './pause.ts';
 import { type Credentials, passRegistration } from './registration/registration-gate.ts';
-import { SESSION_TIMES, type SessionOwner } from './session/session.ts';
+import { SESSION_TIMES, type Session, type SessionOwner } from './session/session.ts';
 import { keepSession, type LoopEnd } from './session/session-loop.ts';
 import type { Stop } from './stop.ts';
 
@@ -63,6 +63,13 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
       slots: host.slots(),
     });
 
+  // The studio must not offer to a worker that has just been paused or begun to stop, so it is told at once. A job that
+  // is handed back would otherwise be offered to this very worker again.
+  let session: Session | undefined;
+  const tellStudio = (): void => session?.beat();
+  options.configChanges.addEventListener('change', tellStudio);
+  stop.draining.addEventListener('abort', tellStudio, { once: true });
+
   const sessionOver = new AbortController();
   const drained = drain(stop, jobs, delivery, options).then(() => sessionOver.abort());
   const end = await keepSessions();
@@ -107,6 +114,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
   }
 
   function sessionLost(): void {
+    session = undefined;
     jobs.sessionLost();
     delivery.sessionLost();
   }
@@ -116,10 +124,11 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
       capabilities,
       inFlight: () => [...new Set([...jobs.running(), ...delivery.pending(), ...jobs.unreported()])],
       running: jobs.running,
-      welcomed(session, welcome) {
+      welcomed(opened, welcome) {
+        session = opened;
         announce(options, capabilities());
-        const wanted = jobs.sessionOpened(session, welcome);
-        delivery.sessionOpened(session, credentials, wanted);
+        const wanted = jobs.sessionOpened(opened, welcome);
+        delivery.sessionOpened(opened, credentials, wanted);
       },
       offered: jobs.offered,
       cancelled: jobs.cancelled,

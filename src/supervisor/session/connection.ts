@@ -115,6 +115,8 @@ function connect(options: ConnectionOptions): Connection {
   socket.on('unexpected-response', (request, response) => {
     void readBody(response).then((body) => {
       settle(endOfUpgrade(response.statusCode ?? 0, body));
+      // The answer has been read, so the request has let go of its socket, which a kept-alive peer holds open for seconds.
+      response.socket.destroy();
       request.destroy();
     });
   });

@@ -44,6 +44,8 @@ export interface Session {
   readonly features: ReadonlySet<Feature>;
   /** Resolves with whether the frame went out. False before the welcome and after the end. */
   send(frame: WorkerFrame): Promise<boolean>;
+  /** Sends a heartbeat now: what the studio knows of this worker has just become untrue. */
+  beat(): void;
 }
 
 export type SessionOptions = {
@@ -103,7 +105,7 @@ export async function runSession(options: SessionOptions): Promise<FinishedSessi
       serverTime: frame.serverTime,
       features: [...features].join(','),
     });
-    owner.welcomed({ features, send }, welcomed);
+    owner.welcomed({ features, send, beat }, welcomed);
     // The first beat and flush go out at once. Timers that fire late are skipped by Node, not bunched.
     beat();
     flush();
