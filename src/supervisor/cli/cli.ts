@@ -26,6 +26,10 @@ const COMMANDS = [
 /** Resolves with the exit code; never throws and never ends the process, so that all output gets out. */
 export async function runCli(argv: readonly string[], furtherCommands: readonly CommandModule[]): Promise<number> {
   process.exitCode = EXIT.ok;
+  // `studio-worker config | head -1`: a reader that has seen enough is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   try {
     await parserFor(argv, [...COMMANDS, ...furtherCommands]).parseAsync();
     return Number(process.exitCode);

@@ -14,8 +14,7 @@ export const disableCommand: Command = {
 };
 
 async function setEnabled(configPath: string, autoEnabled: boolean): Promise<void> {
-  const { openForWriting } = await import('./open-config.ts');
-  const { readRunningPid } = await import('../daemon-lock.ts');
+  const { openForWriting, tellOfRunningWorker } = await import('./open-config.ts');
   const store = await openForWriting(configPath);
   const before = store.current.autoEnabled;
   await store.patch({ autoEnabled });
@@ -23,6 +22,5 @@ async function setEnabled(configPath: string, autoEnabled: boolean): Promise<voi
   say(
     before === autoEnabled ? `already ${word}` : `${word}: ${autoEnabled ? 'jobs are taken' : 'no new jobs are taken'}`,
   );
-  const pid = await readRunningPid(store.dir);
-  if (pid !== undefined) say(`the running worker (pid ${pid}) takes it within one heartbeat`);
+  await tellOfRunningWorker(store);
 }

@@ -1,5 +1,5 @@
 // `studio-worker register`: edits the config only. The request itself is made by `run`, which also waits for the answer.
-import { type Command, configPathOf, say, UsageError, warn } from './command.ts';
+import { type Command, configPathOf, say, UsageError } from './command.ts';
 
 type Options = { label?: string | undefined; apiBaseUrl?: string | undefined; reset?: boolean | undefined };
 
@@ -17,7 +17,7 @@ export const registerCommand: Command<Options> = {
     const problem = apiBaseUrl === undefined ? undefined : baseUrlProblem(apiBaseUrl);
     if (problem !== undefined) throw new UsageError(`--api-base-url ${problem}`);
 
-    const { openForWriting } = await import('./open-config.ts');
+    const { openForWriting, tellOfRunningWorker } = await import('./open-config.ts');
     const store = await openForWriting(configPathOf(args));
     await store.patch({
       ...(args.reset && FORGOTTEN),
@@ -26,10 +26,7 @@ export const registerCommand: Command<Options> = {
     });
     if (args.reset) say('local registration state cleared; run `studio-worker run` to register again');
     else say(`saved; run \`studio-worker run\` to auto-register against ${store.current.apiBaseUrl}`);
-
-    const { readRunningPid } = await import('../daemon-lock.ts');
-    const pid = await readRunningPid(store.dir);
-    if (pid !== undefined) warn(`a worker is running here (pid ${pid}); restart it if it should use this now`);
+    await tellOfRunningWorker(store);
   },
 };
 

@@ -9,19 +9,18 @@ export const setThresholdCommand: Command<{ gb: string }> = {
     yargs.positional('gb', { type: 'string', demandOption: true, describe: 'For example 16 or 7.5' }),
   async handler(args) {
     const gb = parseThreshold(args.gb);
-    const { openForWriting } = await import('./open-config.ts');
-    const { readRunningPid } = await import('../daemon-lock.ts');
+    const { openForWriting, tellOfRunningWorker } = await import('./open-config.ts');
     const { probeDevice } = await import('../device-probe.ts');
     const store = await openForWriting(configPathOf(args));
     const before = store.current.vramThresholdGb;
     await store.patch({ vramThresholdGb: gb });
     say(`vram_threshold_gb = ${gb} (was ${before})`);
 
-    const [{ totalGb }, pid] = await Promise.all([probeDevice(), readRunningPid(store.dir)]);
+    const { totalGb } = await probeDevice();
     if (totalGb > 0 && gb > totalGb) {
       warn(`${gb} GiB is more than the ${totalGb} GiB found on this machine; jobs above that will fail`);
     }
-    if (pid !== undefined) say(`the running worker (pid ${pid}) takes it within one heartbeat`);
+    await tellOfRunningWorker(store);
   },
 };
 

@@ -10,8 +10,8 @@ export function defaultConfigText(detectedVramGb: number): string {
   const fits = detectedVramGb > 0 && detectedVramGb < DEFAULT_THRESHOLD_GB;
   // Rounded down: half a GiB more than there is would be a promise that cannot be kept.
   const threshold = fits ? Math.floor(detectedVramGb * 100) / 100 : DEFAULT_THRESHOLD_GB;
-  return `# Configuration of studio-worker. A running worker notices a changed threshold, auto_enabled or pool budget by itself;
-# the rest is read at start. The worker adds its own keys (worker_id, auth_token, …) and keeps your comments.
+  return `# Configuration of studio-worker; all keys are described in docs/configuration.md. A running worker notices most changes
+# by itself. It adds keys of its own (worker_id, auth_token, …) and keeps your comments.
 
 # The studio to work for.
 api_base_url = "${DEFAULT_API_BASE_URL}"
