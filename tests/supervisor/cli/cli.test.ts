@@ -24,17 +24,7 @@ test('help and version', async () => {
   assert.deepEqual(version, { code: 0, signal: null, stdout: `studio-worker ${packageVersion()}\n`, stderr: '' });
   const help = await runCli(['--help']);
   assert.equal(help.code, 0);
-  for (const command of [
-    'run',
-    'status',
-    'register',
-    'set-threshold',
-    'enable',
-    'disable',
-    'config',
-    'studio',
-    'demo',
-  ]) {
+  for (const command of ['run', 'status', 'register', 'set-threshold', 'enable', 'disable', 'config']) {
     assert.match(help.stdout, new RegExp(`^ +studio-worker ${command}\\b`, 'm'));
   }
   assert.match((await runCli(['register', '--help'])).stdout, /--api-base-url/);
