@@ -113,11 +113,12 @@ function connect(options: ConnectionOptions): Connection {
     else options.onMisfit(parsed);
   });
   socket.on('unexpected-response', (request, response) => {
+    // Kept now: once its answer is read, a request lets go of its socket, which the peer may keep open for seconds.
+    const line = response.socket;
     void readBody(response).then((body) => {
       settle(endOfUpgrade(response.statusCode ?? 0, body));
-      // The answer has been read, so the request has let go of its socket, which a kept-alive peer holds open for seconds.
-      response.socket.destroy();
       request.destroy();
+      line.destroy();
     });
   });
   socket.on('error', (error) => {
