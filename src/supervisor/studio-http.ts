@@ -1,6 +1,6 @@
 // The studio's HTTP side as the worker sees it: one call, bounded in time and answer size, with errors that say what
 // the studio answered.
-import { type Dispatcher, type FormData, request } from 'undici';
+import { Agent, type Dispatcher, type FormData, request } from 'undici';
 
 /** The studio answered, but not with a 2xx. */
 export class StudioStatusError extends Error {
@@ -35,6 +35,12 @@ const ANSWER_BYTES_MAX = 64 * 1024;
 /** Characters of an error's answer that are quoted. */
 const QUOTED_CHARS_MAX = 300;
 
+/**
+ * Our own and not the global one: that may belong to the copy of undici inside Node (importing `node:http` is enough),
+ * which cannot read the `FormData` of this copy and then waits for ever without sending a byte.
+ */
+const agent = new Agent({ headersTimeout: STALL_MS, bodyTimeout: STALL_MS });
+
 /** Resolves with the parsed JSON answer (or `undefined` when it is empty or not JSON) of a 2xx. */
 export async function callStudio(call: StudioCall): Promise<unknown> {
   const response = await request(call.url, {
@@ -44,8 +50,7 @@ export async function callStudio(call: StudioCall): Promise<unknown> {
       ...(call.json === undefined ? {} : { 'content-type': 'application/json' }),
     },
     body: call.json === undefined ? (call.form ?? null) : JSON.stringify(call.json),
-    headersTimeout: STALL_MS,
-    bodyTimeout: STALL_MS,
+    dispatcher: agent,
     signal: call.signal,
   });
   const text = await readBounded(response);
