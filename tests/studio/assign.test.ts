@@ -5,6 +5,8 @@ import type { TaskKind } from '../../src/protocol/index.ts';
 import { assign, type Candidate } from '../../src/studio/worker/connections/assign.ts';
 import type { LiveJob } from '../../src/studio/worker/connections/job-book.ts';
 
+type Over = Partial<Omit<Candidate, 'offering'>> & { offering?: Partial<Candidate['offering']> };
+
 let seq = 0;
 function job(kind: TaskKind, over: Partial<LiveJob> = {}): LiveJob {
   seq += 1;
@@ -21,7 +23,7 @@ function job(kind: TaskKind, over: Partial<LiveJob> = {}): LiveJob {
   };
 }
 
-function worker(workerId: string, over: Partial<Candidate> & { offering?: Partial<Candidate['offering']> } = {}) {
+function worker(workerId: string, over: Over = {}) {
   const { offering, ...rest } = over;
   const candidate: Candidate = {
     workerId,

@@ -7,6 +7,7 @@ import { Log, LogLevel, Miniflare } from 'miniflare';
 import type { Limits } from '../worker/limits.ts';
 import { type Database, migrate } from './migrate.ts';
 import { openRuntimeGuard } from './runtime-guard.ts';
+import { takeStateLock } from './state-lock.ts';
 import { loadStudioFiles } from './studio-files.ts';
 
 export type StudioOptions = {
@@ -39,7 +40,10 @@ export async function openStudio(options: StudioOptions): Promise<EmbeddedStudio
   const files = await loadStudioFiles();
   const { stateDir, host = '127.0.0.1', port = 0, adminToken } = options;
   if (stateDir !== undefined) await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const lock = stateDir === undefined ? undefined : await takeStateLock(stateDir);
   const guard = openRuntimeGuard();
+  // Until it is up its output is about why it cannot start, which Miniflare's own error says better.
+  let isUp = false;
   const miniflare = new Miniflare({
     name: WORKER_NAME,
     modules: true,
@@ -60,7 +64,7 @@ export async function openStudio(options: StudioOptions): Promise<EmbeddedStudio
     log: new Log(LogLevel.NONE),
     handleRuntimeStdio: (stdout: Readable, stderr: Readable) => {
       for (const stream of [stdout, stderr])
-        stream.on('data', (chunk: Buffer) => options.onLog?.(String(chunk).trimEnd()));
+        stream.on('data', (chunk: Buffer) => isUp && options.onLog?.(String(chunk).trimEnd()));
     },
   });
 
@@ -69,11 +73,13 @@ export async function openStudio(options: StudioOptions): Promise<EmbeddedStudio
       await miniflare.dispose();
     } finally {
       guard[Symbol.dispose]();
+      await lock?.[Symbol.asyncDispose]();
     }
   }
 
   try {
     const { port: listening } = await miniflare.ready;
+    isUp = true;
     guard.watch();
     // Miniflare's own type of the database needs the platform's types, which clash with Node's.
     await migrate((await miniflare.getD1Database('DB')) as unknown as Database, files.migrations);

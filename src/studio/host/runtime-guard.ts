@@ -1,43 +1,46 @@
-// Takes the Workers runtime down with this process, however this process ends. Miniflare does so when Node exits, but
-// after a `kill -9` workerd would live on, keep the port, and keep the state folder's databases open.
-import { type ChildProcess, spawn } from 'node:child_process';
+// Miniflare keeps two things to itself that its embedder must be able to decide: the pid of the Workers runtime, which
+// outlives a `kill -9` of this process with the port and the databases in its hands, and what happens on Ctrl-C.
+import type { ChildProcess } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { watchOver } from './death-watch.ts';
 
 export interface RuntimeGuard extends Disposable {
-  /** To be called once the runtime has been started: it watches the children that were started since `openRuntimeGuard`. */
+  /** To be called once the runtime is up. */
   watch(): void;
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** To be opened right before Miniflare is. */
 export function openRuntimeGuard(): RuntimeGuard {
   const children: ChildProcess[] = [];
-  // Miniflare keeps its child to itself; Node announces every child it starts.
+  // Node announces every child that is started.
   const onChild = (message: unknown) => children.push((message as { process: ChildProcess }).process);
   subscribe('child_process', onChild);
-  let watcher: ChildProcess | undefined;
+  const listeners = SIGNALS.map((signal) => ({ signal, before: process.listeners(signal) }));
+  let watch: Disposable | undefined;
 
   return {
     watch() {
       unsubscribe('child_process', onChild);
-      const pids = children.filter(isRuntime).flatMap((child) => child.pid ?? []);
-      // Windows ends a process tree in other ways, and has no shell to rely on.
-      if (process.platform === 'win32' || pids.length === 0) return;
-      // The watcher reads a pipe of which this process holds the other end: it ends when this process does.
-      watcher = spawn('/bin/sh', ['-c', `read _; kill -9 ${pids.join(' ')} 2>/dev/null`], {
-        stdio: ['pipe', 'ignore', 'ignore'],
-        // Its own group: a Ctrl-C in the terminal must not take the watcher before what it watches.
-        detached: true,
-      });
-      watcher.on('error', () => {});
-      watcher.unref();
-      (watcher.stdin as unknown as { unref?: () => void } | null)?.unref?.();
+      for (const { signal, before } of listeners) giveBack(signal, before);
+      const pids = children.filter((child) => child.spawnfile.includes('workerd')).flatMap(({ pid }) => pid ?? []);
+      watch = watchOver(pids, 'KILL');
     },
     [Symbol.dispose]() {
       unsubscribe('child_process', onChild);
-      watcher?.kill('SIGKILL');
+      watch?.[Symbol.dispose]();
     },
   };
 }
 
-function isRuntime(child: ChildProcess): boolean {
-  return child.spawnfile.includes('workerd');
+/**
+ * Miniflare ends the process at the first signal. Where the embedder listens to the signal itself, it means to stop in
+ * order, and Miniflare's listener would cut it short.
+ */
+function giveBack(signal: NodeJS.Signals, before: NodeJS.SignalsListener[]): void {
+  if (before.length === 0) return;
+  for (const listener of process.listeners(signal)) {
+    if (!before.includes(listener)) process.off(signal, listener);
+  }
 }
