@@ -24,7 +24,17 @@ test('help and version', async () => {
   assert.deepEqual(version, { code: 0, signal: null, stdout: `studio-worker ${packageVersion()}\n`, stderr: '' });
   const help = await runCli(['--help']);
   assert.equal(help.code, 0);
-  for (const command of ['run', 'status', 'register', 'set-threshold', 'enable', 'disable', 'config']) {
+  for (const command of [
+    'run',
+    'status',
+    'register',
+    'set-threshold',
+    'enable',
+    'disable',
+    'config',
+    'studio',
+    'demo',
+  ]) {
     assert.match(help.stdout, new RegExp(`^ +studio-worker ${command}\\b`, 'm'));
   }
   assert.match((await runCli(['register', '--help'])).stdout, /--api-base-url/);
@@ -43,6 +53,7 @@ test('a command line that makes no sense ends with 2 and a hint', async () => {
     [['set-threshold', 'Infinity'], /must be a number/],
     [['set-threshold', '0x10'], /must be a number/],
     [['register', '--label'], /label/],
+    [['demo', '--jobs', '0'], /--jobs must be 1 to 100/],
     [['register', '--api-base-url', 'nonsense'], /--api-base-url must be a URL/],
     [['register', '--api-base-url', 'http://example.com/'], /--api-base-url must use https/],
   ];
