@@ -173,10 +173,13 @@ export function startJob({ job, runId, model, observer, shelf, scratchRoot, grac
     shelf.abandon(model, user, stopped);
   }
 
+  // The place is taken at once; the observer hears nothing before `run` has returned to its caller.
   shelf.enter(model, user);
-  if (model.state === 'loaded') begin();
+  if (model.state === 'loaded') queueMicrotask(begin);
   else {
-    observer.phase('loading');
+    queueMicrotask(() => {
+      if (state === 'waiting' && !stopped) observer.phase('loading');
+    });
     model.ready.then(begin, (failure: Failure) => user.crashed(failure));
   }
   return {

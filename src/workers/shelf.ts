@@ -77,6 +77,8 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
     ledger = ledgers.loaded(ledger, model.id, performance.now());
     model.state = 'loaded';
     keepAlive.touch();
+    // Without a user, since all were cancelled too late to stop it, it can be evicted from now on.
+    if (model.users.size === 0) options.changed?.();
   }
 
   async function load(model: ShelfModel, signal: AbortSignal): Promise<void> {

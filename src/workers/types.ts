@@ -47,7 +47,7 @@ export type HostJob = {
 
 export type JobPhase = 'loading' | 'running';
 
-/** What a job says of itself while it runs. `write` is the backpressure: the engine waits until it resolves. */
+/** What a job says of itself while it runs, never before `run` has returned. `write` is the backpressure: the engine waits until it resolves. */
 export type JobObserver = {
   phase(phase: JobPhase): void;
   /** 0 to 1, while the phase is `loading`. */

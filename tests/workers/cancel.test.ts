@@ -92,8 +92,9 @@ describe('a job cancelled while its model loads', () => {
     test(`in a ${isolation} aborts the load`, async () => {
       await using rig = await openRig({ extraEngines: [testEngine({ isolation })] });
       const job = testJob({}, { model: 'test-load-slow-60000' });
-      const run = rig.host.run(job, ears());
-      await rig.until(() => rig.host.models().length === 1);
+      const heard = ears();
+      const run = rig.host.run(job, heard);
+      await heard.loading;
       run.cancel('CANCELLED', 'the studio asked');
       await assert.rejects(run.done, { code: 'CANCELLED' });
       await rig.until(() => rig.host.models().length === 0);
@@ -118,13 +119,50 @@ describe('a job cancelled while its model loads', () => {
   test('is over after the grace when the load does not listen', async () => {
     await using rig = await openRig({ extraEngines: [testEngine()], cancelGraceMs: GRACE_MS });
     for (const model of ['test-load-hang', 'test-load-loop']) {
-      const run = rig.host.run(testJob({}, { model }), ears());
+      const heard = ears();
+      const run = rig.host.run(testJob({}, { model }), heard);
+      await heard.loading;
       run.cancel('CANCELLED', 'the studio asked');
       const askedAt = performance.now();
       await assert.rejects(run.done, { code: 'CANCELLED' });
       assert.ok(performance.now() - askedAt < GRACE_MS + 100);
       await rig.until(() => rig.host.models().length === 0);
     }
+  });
+
+  test('is over when a load that did not listen has ended, and its model is thrown away', async () => {
+    for (const isolation of ['thread', 'process'] as const) {
+      await using rig = await openRig({ extraEngines: [testEngine({ isolation })] });
+      const heard = ears();
+      const run = rig.host.run(testJob({}, { model: 'test-load-deaf-200' }), heard);
+      await heard.loading;
+      run.cancel('CANCELLED', 'the studio asked');
+      await assert.rejects(run.done, { code: 'CANCELLED' });
+      await rig.until(() => rig.host.models().length === 0);
+      assert.equal((await rig.host.run(testJob(), ears()).done).kind, 'json');
+    }
+  });
+
+  test('in a thread that does not listen keeps the thread until the load has ended', async () => {
+    await using rig = await openRig({ extraEngines: [testEngine({ isolation: 'thread' })], cancelGraceMs: 50 });
+    const heard = ears();
+    const run = rig.host.run(testJob({}, { model: 'test-load-deaf-300' }), heard);
+    await heard.loading;
+    run.cancel('CANCELLED', 'the studio asked');
+    await assert.rejects(run.done, { code: 'CANCELLED' });
+    assert.equal(rig.host.verdict(testJob()).kind, 'busy');
+    await rig.until(() => rig.host.verdict(testJob()).kind === 'ready');
+    assert.equal((await rig.host.run(testJob(), ears()).done).kind, 'json');
+  });
+
+  test('before the load has begun never loads', async () => {
+    await using rig = await openRig({ extraEngines: [testEngine()] });
+    const heard = ears();
+    const run = rig.host.run(testJob(), heard);
+    run.cancel('CANCELLED', 'the studio asked');
+    await assert.rejects(run.done, { code: 'CANCELLED' });
+    assert.deepEqual([heard.phases, heard.loadRatios], [[], []]);
+    await rig.until(() => rig.host.models().length === 0);
   });
 
   test('while it waits for its turn to load never loads', async () => {

@@ -7,7 +7,7 @@ import type { Behaviour } from '../../fixtures/engines/test-engine.ts';
 import { ears, isAlive, openRig, pidOf, testJob } from './rig.ts';
 
 // A start of Node takes some 100 ms, and more where several tests share two cores.
-const hasty = testEngine({ runStallMs: 300, loadStallMs: 1_000 });
+const hasty = testEngine({ runStallMs: 300, loadStallMs: 700 });
 
 describe('an engine process', () => {
   const cases: { behaviour: Behaviour; code: string; message: RegExp }[] = [
@@ -73,7 +73,7 @@ describe('an engine process', () => {
       await rig.until(() => rig.host.models().length === 0);
     }
     // Progress feeds the watchdog: this load takes longer than its silence may.
-    assert.equal((await rig.host.run(testJob({}, { model: 'test-load-slow-1500' }), ears()).done).kind, 'json');
+    assert.equal((await rig.host.run(testJob({}, { model: 'test-load-slow-1000' }), ears()).done).kind, 'json');
   });
 
   test('lives through the signals that its terminal sends to everyone', async () => {
@@ -93,6 +93,13 @@ describe('an engine process', () => {
       await rig.until(() => rig.host.models().length === 0);
       assert.equal(isAlive(pid), false);
     }
+  });
+
+  test('is not needed for a model in a thread that does not dispose: it is forgotten with a warning', async () => {
+    await using rig = await openRig({ extraEngines: [testEngine({ isolation: 'thread' })], keepAliveMs: 0 });
+    await rig.host.run(testJob({}, { model: 'test-dispose-throw' }), ears()).done;
+    await rig.until(() => rig.host.models().length === 0);
+    assert.ok(rig.logs.some(({ message }) => /unloading failed: the test model does not want to go/.test(message)));
   });
 
   test('gives its memory back with its life', async () => {

@@ -1,4 +1,5 @@
 // A host with folders of its own, and short ways to write jobs and to wait for what they say.
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -126,6 +127,8 @@ export type Ears = JobObserver & {
   readonly tokens: string[];
   readonly lines: string[];
   readonly chunks: Uint8Array[];
+  /** Resolves when the engine itself says that it loads. */
+  readonly loading: Promise<void>;
   /** Resolves when the job says that it runs. */
   readonly running: Promise<void>;
   readonly started: Promise<void>;
@@ -133,6 +136,7 @@ export type Ears = JobObserver & {
 
 /** Writes down all that a job says. `started` resolves with its first progress. */
 export function ears(write?: (chunk: Uint8Array) => Promise<void>): Ears {
+  const loading = Promise.withResolvers<void>();
   const running = Promise.withResolvers<void>();
   const started = Promise.withResolvers<void>();
   const heard = { phases: [] as string[], progressed: [] as { ratio: number }[], loadRatios: [] as number[] };
@@ -140,13 +144,17 @@ export function ears(write?: (chunk: Uint8Array) => Promise<void>): Ears {
   return {
     ...heard,
     ...texts,
+    loading: loading.promise,
     running: running.promise,
     started: started.promise,
     phase(phase) {
       heard.phases.push(phase);
       if (phase === 'running') running.resolve();
     },
-    loadProgress: (ratio) => void heard.loadRatios.push(ratio),
+    loadProgress(ratio) {
+      heard.loadRatios.push(ratio);
+      loading.resolve();
+    },
     progress(progress) {
       heard.progressed.push(progress);
       started.resolve();
@@ -168,10 +176,11 @@ export function pidOf(result: { kind: string; value?: unknown }): number {
   return (result.value as { pid: number }).pid;
 }
 
+/** Whether the process still runs. One that has ended, and that its new parent has not asked for yet, does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return process.platform !== 'linux' || !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return false;
   }
