@@ -1,6 +1,5 @@
 // `studio-worker run`: the process around a worker. It takes the lock, opens what lasts as long as the process (logs,
 // host, outbox), runs the worker, and turns its end into an exit code.
-import { totalmem } from 'node:os';
 import { openHost } from '../workers/host.ts';
 import { siblingPaths } from './config/paths.ts';
 import { type ConfigStore, openConfigStore } from './config/store.ts';
@@ -47,10 +46,7 @@ export async function run({ configPath }: RunOptions): Promise<number> {
   const device = await probing;
   banner(logs, config, device);
   const settings = (): ReturnType<typeof hostSettings> =>
-    hostSettings(
-      config.current,
-      deviceBudgetBytes({ totalGb: device.totalGb, marginGb: config.current.vramMarginGb, ramBytes: totalmem() }),
-    );
+    hostSettings(config.current, deviceBudgetBytes({ totalGb: device.totalGb, marginGb: config.current.vramMarginGb }));
   await using host = await openHost({
     settings: settings(),
     extraEngines: config.current.engines,
@@ -116,6 +112,7 @@ function banner(logs: Logs, config: ConfigStore, device: ProbedDevice): void {
     takesJobs: autoEnabled,
   });
   for (const warning of config.warnings) logs.warn('config', warning);
+  for (const warning of device.warnings) logs.warn('device', warning);
   if (onlyWhenIdle) {
     logs.warn(
       'config',

@@ -1,4 +1,5 @@
 // `studio-worker register`: edits the config only. The request itself is made by `run`, which also waits for the answer.
+import { RESET } from '../registration/registration-state.ts';
 import { type Command, configPathOf, say, UsageError } from './command.ts';
 
 type Options = { label?: string | undefined; apiBaseUrl?: string | undefined; reset?: boolean | undefined };
@@ -20,7 +21,7 @@ export const registerCommand: Command<Options> = {
     const { openForWriting, tellOfRunningWorker } = await import('./open-config.ts');
     const store = await openForWriting(configPathOf(args));
     await store.patch({
-      ...(args.reset && FORGOTTEN),
+      ...(args.reset && RESET),
       ...(apiBaseUrl !== undefined && { apiBaseUrl }),
       ...(args.label !== undefined && { label: args.label.trim() || undefined }),
     });
@@ -28,12 +29,4 @@ export const registerCommand: Command<Options> = {
     else say(`saved; run \`studio-worker run\` to auto-register against ${store.current.apiBaseUrl}`);
     await tellOfRunningWorker(store);
   },
-};
-
-const FORGOTTEN = {
-  workerId: undefined,
-  authToken: undefined,
-  registrationRequestId: undefined,
-  registrationSecret: undefined,
-  installId: undefined,
 };
