@@ -157,7 +157,8 @@ export async function runSession(options: SessionOptions): Promise<FinishedSessi
   };
 
   const stop = (): void => {
-    flush();
+    // Before the welcome nothing but `hello` may be sent.
+    if (welcomed !== undefined) flush();
     connection.close({ kind: 'stopped' }, 'session ended');
   };
   if (signal.aborted) stop();
