@@ -1,5 +1,8 @@
 // What the studio remembers: across an eviction of its Durable Object, across a restart, and when someone falls silent.
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { capabilities, enrol, MODERN, openSocket, openWorker } from './fake-worker.ts';
 import { imageJob, llmJob, openTempDir, openTestStudio } from './test-studio.ts';
@@ -117,4 +120,25 @@ test('of a worker’s log only the newest lines are kept', async () => {
     lines.map((line) => line.message),
     Array.from({ length: 20 }, (_, line) => `line ${line + 10}`),
   );
+});
+
+test('a job without its task is failed by the studio and never offered', async () => {
+  await using folder = await openTempDir();
+  let t = await openTestStudio({ stateDir: folder.path });
+  const broken = await t.operator.createJob(llmJob());
+  const sound = await t.operator.createJob(llmJob());
+  await t[Symbol.asyncDispose]();
+  const database = path.join(folder.path, 'database', 'miniflare-D1DatabaseObject');
+  const file = (await readdir(database)).find((name) => /^[0-9a-f]+\.sqlite$/.test(name));
+  const rows = new DatabaseSync(path.join(database, file ?? ''));
+  rows.prepare('UPDATE jobs SET task = NULL WHERE id = ?').run(broken.id);
+  rows.close();
+
+  t = await openTestStudio({ stateDir: folder.path });
+  await using _ = t;
+  await using worker = await openWorker(t.url, await enrol(t.url, t.operator));
+  assert.equal((await worker.offer()).jobId, sound.id);
+  const failed = await t.operator.waitForJob(broken.id);
+  assert.equal(failed.status, 'failed');
+  assert.match(failed.error?.message ?? '', /task/);
 });

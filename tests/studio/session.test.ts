@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { API_PREFIX, SUBPROTOCOL } from '../../src/protocol/index.ts';
+import { API_PREFIX, FRAME_BYTES_MAX, SUBPROTOCOL } from '../../src/protocol/index.ts';
 import { capabilities, enrol, MODERN, openSocket, openWorker, upload } from './fake-worker.ts';
 import { imageJob, llmJob, openTestStudio, type TestStudio } from './test-studio.ts';
 
@@ -109,6 +109,14 @@ describe('a session', () => {
     worker.send(Buffer.from('{}'));
     assert.equal((await worker.next('error')).code, 'protocol_violation');
     assert.equal((await worker.closed).code, 4002);
+  });
+
+  test('ends with a frame above the limit', async () => {
+    await using worker = await openWorker(t.url, await enrol(t.url, t.operator));
+    worker.send(`{"type":"telepathy","thought":"${'x'.repeat(FRAME_BYTES_MAX)}"}`);
+    const { code } = await worker.closed;
+    // 1009 when the platform itself refuses to take it in.
+    assert.ok(code === 4002 || code === 1009, `closed with ${code}`);
   });
 
   test('ends when the worker answers for a job that it never held', async () => {

@@ -88,7 +88,8 @@ async function perform(
     view.track(id, path.parse(job.file).name);
   }
   await finish(stage, new Set(created.map(({ id }) => id)));
-  return collect(operator, created, out);
+  // Awaited here: what is opened above is closed as soon as this function returns.
+  return await collect(operator, created, out);
 }
 
 /** Approves the worker when it asks, and waits until it is there. */
@@ -138,6 +139,12 @@ async function collect(operator: Operator, jobs: Array<DemoJob & { id: string }>
   return rows;
 }
 
+/** From here when it lies below, else from the root. */
+function shortest(file: string): string {
+  const relative = path.relative(process.cwd(), file);
+  return relative.startsWith('..') || path.isAbsolute(relative) ? file : relative;
+}
+
 /** A timeout's own message says nothing of how long it was. */
 function whyStopped({ reason }: AbortSignal): unknown {
   if (reason instanceof Error && reason.name === 'TimeoutError')
@@ -152,14 +159,7 @@ function msOf({ createdAt, finishedAt }: JobView): number {
 function closingTable(rows: Row[]): string {
   return table(
     ['kind', 'model', 'queued→done', 'bytes', 'file', 'what it is'],
-    rows.map((row) => [
-      row.kind,
-      row.model,
-      `${row.ms} ms`,
-      String(row.bytes),
-      path.relative(process.cwd(), row.file) || row.file,
-      row.what,
-    ]),
+    rows.map((row) => [row.kind, row.model, `${row.ms} ms`, String(row.bytes), shortest(row.file), row.what]),
   );
 }
 
