@@ -8,7 +8,7 @@ import { decide } from './ledger.ts';
 import { modelRef } from './model-key.ts';
 import { pickThread, type ThreadView } from './pick-thread.ts';
 import { openPool, type Pool, type PoolThread } from './pool.ts';
-import { openScratchRoot } from './scratch.ts';
+import { clearScratchRoot, openScratchRoot } from './scratch.ts';
 import { openShelf, type ShelfModel } from './shelf.ts';
 import type { Host, HostJob, HostOptions, JobRun, LoadedModelInfo, Verdict } from './types.ts';
 import { type AskedJob, engineFor, judgePlace, type Place } from './verdict.ts';
@@ -136,7 +136,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       await Promise.allSettled([...runs].map((run) => run.done));
       await withinMs(shelf[Symbol.asyncDispose](), graceMs + CLOSE_MS_MAX);
       await Promise.all([...pools.values()].map((pool) => pool[Symbol.asyncDispose]()));
-      await openScratchRoot(options.scratchRoot);
+      await clearScratchRoot(options.scratchRoot);
     },
   };
 }

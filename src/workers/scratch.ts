@@ -30,5 +30,10 @@ export async function removeFolder(path: string): Promise<void> {
 /** Makes the parent of all temporary folders and removes what an earlier process left in it. */
 export async function openScratchRoot(root: string): Promise<void> {
   await mkdir(root, PRIVATE);
-  await Promise.all((await readdir(root)).map((name) => removeFolder(join(root, name))));
+  await clearScratchRoot(root);
+}
+
+export async function clearScratchRoot(root: string): Promise<void> {
+  const names = await readdir(root).catch(() => []);
+  await Promise.all(names.map((name) => removeFolder(join(root, name))));
 }

@@ -31,14 +31,16 @@ async function run(
   }: Partial<RunContext> & { model?: string; cliDefaults?: Partial<CliDefaults> } = {},
 ): Promise<EngineResult> {
   const { source } = syntheticJob(told.kind, '', { cliDefaults });
-  const loaded = await engine.load({ key: 'k', model, source }, { ...context(), modelsRoot: '' });
+  const loaded = await engine.load({ key: 'k', model, source }, { ...context(), progress: () => {}, modelsRoot: '' });
   await using _model = loaded;
   return loaded.run(told, context(more));
 }
 
 async function file(result: EngineResult): Promise<Buffer> {
   assert.ok(result.kind === 'bytes');
-  return Buffer.concat(await Array.fromAsync(result.chunks));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of result.chunks) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 function digest(text: string): Buffer {

@@ -1,6 +1,6 @@
 // A host at work: several jobs at once, one model for several jobs, memory that is given to others, models that leave.
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -253,6 +253,7 @@ describe('temporary folders', () => {
       ...{ settings: settings(), extraEngines: [], modelsRoot: scratchRoot, scratchRoot, log: () => {} },
     });
     assert.deepEqual(await readdir(scratchRoot), []);
+    await rm(scratchRoot, { recursive: true });
   });
 });
 
