@@ -6,6 +6,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { adminTokenFile, defaultStateDir } from '../../src/studio/host/state-dir.ts';
 import { openOperator } from '../../src/studio/operator-client.ts';
@@ -13,7 +14,7 @@ import { studioCommand } from '../../src/studio/studio-command.ts';
 import { enrol, openWorker } from './fake-worker.ts';
 import { llmJob, openTempDir } from './test-studio.ts';
 
-const STUDIO_PROCESS = path.join(import.meta.dirname, 'studio-process.ts');
+const STUDIO_PROCESS = fileURLToPath(new URL('./studio-process.ts', import.meta.url));
 
 /** Resolves with its URL once it listens. */
 async function startStudio(stateDir: string, port = 0): Promise<{ child: ChildProcess; url: string }> {
