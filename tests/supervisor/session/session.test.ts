@@ -173,6 +173,17 @@ test('heartbeats go on, say what runs now, and name all jobs only to a studio th
   }
 });
 
+test('a heartbeat can be sent ahead of its time', async () => {
+  await using scene = await openScene();
+  const { peer, finished } = await scene.greeted();
+  scene.running = ['job-1'];
+  scene.session?.beat();
+  assert.equal((await peer.next('heartbeat')).currentJobId, 'job-1');
+  scene.stop.abort();
+  await finished;
+  scene.session?.beat();
+});
+
 test('only features that both ends know are used, and resumed jobs are passed on', async () => {
   await using scene = await openScene();
   const { finished } = await scene.greeted({}, { features: ['resume', 'a-later-one', 'cancel'], resumed: ['job-1'] });
