@@ -264,6 +264,17 @@ test('the operator is told once that approval is needed', async () => {
   assert.match(waiting[0] ?? '', /requestId=rr-1/);
 });
 
+test('a request that another process saved meanwhile is polled instead of making one more', async () => {
+  await using scene = await openScene('', [500, 'oops'], approved);
+  scene.onPause = async () => {
+    await scene.config.patch({ registrationRequestId: 'rr-7', registrationSecret: 'theirs' });
+    return true;
+  };
+  await scene.pass();
+  assert.deepEqual(calls(scene), ['POST register-request', 'GET register-requests/rr-7']);
+  assert.equal(scene.studio.asked[1]?.headers.authorization, 'Bearer theirs');
+});
+
 test('a reset while the request is pending makes a new request and says so', async () => {
   const again: Answer = [201, { requestId: 'rr-2', status: 'pending' }];
   await using scene = await openScene('', created, again, approved);
