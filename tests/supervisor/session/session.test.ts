@@ -147,6 +147,7 @@ test('frames before the welcome are dropped for good', async () => {
   assert.equal((await finished).welcomed, true);
   assert.deepEqual(scene.told, ['welcomed', 'ended']);
   assert.equal(logged(scene, 'frame before the welcome was dropped'), 2);
+  assert.ok(!peer.received.some((frame) => frame.type === 'reject'));
 });
 
 test('the first heartbeat and the first logs go out at once after the welcome', async () => {
@@ -252,8 +253,10 @@ test('what the error frame said wins over the close that follows it', async () =
   await using scene = await openScene();
   const { peer, finished } = await scene.greeted();
   peer.say({ type: 'error', code: 'worker_deleted', message: 'by Ada' });
+  peer.say({ type: 'offer', claim });
   peer.socket.close(4001, 'late');
   assert.deepEqual((await finished).end, { kind: 'fatal', reason: 'worker_deleted: by Ada' });
+  assert.deepEqual(scene.told, ['welcomed', 'ended'], 'an offer after the end is not taken');
 });
 
 for (const [code, kind] of [
@@ -410,18 +413,24 @@ test('a studio that does not answer the close is left behind', async () => {
 
 test('entries that could not be sent are put back in their order', async () => {
   await using scene = await openScene();
-  const { peer, finished } = await scene.greeted({ logFlushMs: 20, closeMs: 60 });
-  // Drained at the welcome; what comes now is flushed into a session that is on its way down.
-  scene.logs.ship.take(5000);
+  const { peer, finished } = await scene.greeted({ logFlushMs: 20, closeMs: 250 });
+  // The peer does not answer the close, so the flush timer goes on in a session that takes nothing more.
   peer.socket.pause();
-  peer.socket.terminate();
+  scene.stop.abort();
   for (const name of ['one', 'two', 'three']) scene.logs.info('test', name);
   await finished;
-  const left = scene.logs.ship.take(10).map((entry) => entry.message);
   assert.deepEqual(
-    left.filter((message) => ['one', 'two', 'three'].includes(message)),
+    scene.logs.ship.take(10).map((entry) => entry.message),
     ['one', 'two', 'three'],
   );
+});
+
+test('the connect limit does not end a session that is open', async () => {
+  await using scene = await openScene();
+  const { peer, finished } = await scene.greeted({ connectMs: 300, heartbeatMs: 100 });
+  for (let beats = 0; beats < 5; beats += 1) await peer.next('heartbeat');
+  scene.stop.abort();
+  assert.deepEqual((await finished).end, { kind: 'stopped' });
 });
 
 test('a backlog is shipped in batches of 500, in order', async () => {
