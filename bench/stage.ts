@@ -184,13 +184,15 @@ export const CHAT: NewJob = {
 /** A job that keeps the test engine busy for so long, in ms. */
 export function busyJob(kind: NewJob['kind'], ms: number): NewJob {
   const text = JSON.stringify({ ms });
-  const params = {
-    image: { prompt: text },
-    llm: { messages: [{ role: 'user', content: text }] },
-    audio_stt: { inputUrl: text },
-    audio_tts: { text },
-    video: { prompt: text },
-  }[kind];
+  const params: NewJob['params'] | undefined = (
+    {
+      image: { prompt: text },
+      llm: { messages: [{ role: 'user', content: text }] },
+      audio_stt: { inputUrl: text },
+      audio_tts: { text },
+      video: { prompt: text },
+    } satisfies Record<NewJob['kind'], NewJob['params']>
+  )[kind];
   const cliDefaults = { cfgScale: 1, steps: 1, width: 1, height: 1 };
   return { kind, model: 'busy', params, vramGbEstimate: 0.1, modelSource: { engine: 'test', files: [], cliDefaults } };
 }

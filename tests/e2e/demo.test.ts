@@ -18,7 +18,8 @@ test('the demo makes five results, says what it did, and leaves nothing running'
       'llm.json',
       'video.webp',
     ]);
-    for (const kind of ['image', 'llm', 'audio_stt', 'audio_tts', 'video']) assert.match(demo.stdout, new RegExp(`${kind} `));
+    for (const kind of ['image', 'llm', 'audio_stt', 'audio_tts', 'video'])
+      assert.match(demo.stdout, new RegExp(`${kind} `));
   } finally {
     await rm(out, { recursive: true, force: true });
   }

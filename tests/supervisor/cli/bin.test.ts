@@ -77,15 +77,16 @@ test('an old Node hands over to the one of the clone', { skip }, async () => {
 /** Says its pid, waits for a signal, says which, and ends with 5. */
 const LONG = `
   export async function main() {
-    console.log(String(process.pid));
-    const signal = await new Promise((resolve) => {
+    const signal = new Promise((resolve) => {
       const hold = setInterval(() => {}, 60_000);
       process.once('SIGTERM', (name) => {
         clearInterval(hold);
         resolve(name);
       });
     });
-    console.log('got', signal);
+    // Last: whoever reads it may send the signal at once.
+    console.log(String(process.pid));
+    console.log('got', await signal);
     return 5;
   }
 `;
