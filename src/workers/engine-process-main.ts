@@ -1,29 +1,22 @@
 // The child's side of an engine process: a host for one loaded model of any engine. It lives as long as the thread that
 // started it: it leaves when its channel closes, and its watcher kills it when it cannot.
-
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
-import type { LoadedModel } from '../engines/engine.ts';
+import type { EngineSettings, LoadedModel } from '../engines/engine.ts';
 import { Failure, toFailure } from '../protocol/failure.ts';
+import { leaveWithParent } from './leave-with-parent.ts';
 import { loadEngine } from './load-engine.ts';
 import type { ChildToThread, LoadOrder, RunOrder, ThreadToChild } from './messages.ts';
 import { type RunHandle, startRun } from './run-on-model.ts';
 
-/** The watcher only waits on a pipe, so it gets the smallest heap that Node starts with. */
-const WATCHER_LIMITS = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1, stackSizeMb: 1 };
-
 const loading = new AbortController();
 const runs = new Map<number, RunHandle>();
-let model: LoadedModel | undefined;
+let held: { readonly model: LoadedModel; readonly settings: EngineSettings } | undefined;
 
 // A terminal's Ctrl-C and a service manager's stop go to the whole group. The supervisor drains on them; its engines
 // must go on until they are told.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 process.on('disconnect', () => process.exit(0));
 process.on('message', (message: ThreadToChild) => void obey(message));
-new Worker(new URL(`./engine-process-watcher${extname(import.meta.url)}`, import.meta.url), {
-  resourceLimits: WATCHER_LIMITS,
-}).unref();
+leaveWithParent();
 
 async function obey(message: ThreadToChild): Promise<void> {
   switch (message.kind) {
@@ -37,7 +30,7 @@ async function obey(message: ThreadToChild): Promise<void> {
       return runs.get(message.runId)?.command(message.command);
     case 'unload':
       // Should disposing throw, its trace goes to the log like any other last words.
-      await model?.[Symbol.asyncDispose]();
+      await held?.model[Symbol.asyncDispose]();
       return process.exit(0);
     default:
       message satisfies never;
@@ -46,11 +39,12 @@ async function obey(message: ThreadToChild): Promise<void> {
 
 async function load(order: LoadOrder): Promise<void> {
   try {
-    model = await loadEngine(order, {
+    const model = await loadEngine(order, {
       signal: loading.signal,
       progress: (ratio) => tell({ kind: 'loadProgress', ratio }),
       log: (level, message) => tell({ kind: 'log', level, message }),
     });
+    held = { model, settings: order.settings };
     tell({ kind: 'loaded', memoryBytes: model.memoryBytes });
   } catch (thrown) {
     const { code, message } = toFailure(thrown, 'ENGINE_FAILED');
@@ -59,8 +53,8 @@ async function load(order: LoadOrder): Promise<void> {
 }
 
 async function run(runId: number, order: RunOrder): Promise<void> {
-  if (!model) throw new Error('a run came before its model');
-  const handle = startRun(model, order, (event) => tell({ kind: 'event', runId, event }));
+  if (!held) throw new Error('a run came before its model');
+  const handle = startRun(held, order, (event) => tell({ kind: 'event', runId, event }));
   runs.set(runId, handle);
   await handle.ended;
   runs.delete(runId);

@@ -3,23 +3,19 @@
 //
 //   loading ─loaded→ loaded ─unload→ leaving ─exit→ gone
 //      └────────────────┴──exit by itself, or kill──▶ gone
-import { type ChildProcess, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MessagePort } from 'node:worker_threads';
 import { type FailureReport, toFailure } from '../protocol/failure.ts';
 import { childEnv } from './child-env.ts';
 import type { HeldModel, HeldModelHooks } from './held-model.ts';
-import { openLineSplitter } from './lines.ts';
+import { openLastWords } from './last-words.ts';
 import type { ChildToThread, LoadOrder, RunCommand, RunEvent, ThreadToChild } from './messages.ts';
 import { ownBytes } from './own-bytes.ts';
 
 const MAIN = fileURLToPath(new URL(`./engine-process-main${extname(import.meta.url)}`, import.meta.url));
-/** What the process printed last must be read before its end is told; a grandchild may keep the pipe open for ever. */
-const LAST_WORDS_MS = 100;
 const CLOSING_MS = 1_000;
-/** A native abort prints its reason and then a stack of some ten lines. */
-const LAST_LINES = 30;
 
 type Run = { readonly port: MessagePort; ended(): void };
 
@@ -31,7 +27,6 @@ export function openEngineProcess(order: LoadOrder, hooks: HeldModelHooks): Held
   let runCount = 0;
   let killedFor: FailureReport | undefined;
   let loadFailure: FailureReport | undefined;
-  const lastLines: string[] = [];
 
   // The arguments are for people who read `ps`. No shell, and nothing of our own command line: a debugger's port or a
   // test runner's flags are not for engines.
@@ -42,11 +37,7 @@ export function openEngineProcess(order: LoadOrder, hooks: HeldModelHooks): Held
     // 0-2 standard, 3 the messages, 4 the lifeline that the child's watcher reads (see engine-process-watcher.ts).
     stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
   });
-  const words = readWords(child, (line) => {
-    lastLines.push(line);
-    if (lastLines.length > LAST_LINES) lastLines.shift();
-    hooks.log('info', line);
-  });
+  const words = openLastWords(child, (line) => hooks.log('info', line));
   child.on('message', (message) => hear(message as ChildToThread));
   // Also when it could not be started, or a message could not be sent; the second one is followed by its exit.
   child.on('error', (error) => {
@@ -116,8 +107,8 @@ export function openEngineProcess(order: LoadOrder, hooks: HeldModelHooks): Held
     if (state === 'gone') return;
     const before = state;
     state = 'gone';
-    await words;
-    const said = before === 'leaving' ? undefined : tellingLine(lastLines);
+    await words.read;
+    const said = before === 'leaving' ? undefined : words.telling();
     const message = `the engine process of \`${order.model.model}\` (${order.engine}) ${how}${said ? `: ${said}` : ''}`;
     const failure = killedFor ?? loadFailure ?? { code: 'ENGINE_CRASHED', message };
     for (const { port, ended } of [...runs.values()]) {
@@ -159,27 +150,4 @@ export function openEngineProcess(order: LoadOrder, hooks: HeldModelHooks): Held
       await gone.promise;
     },
   };
-}
-
-/** Reads both outputs as lines; resolves when they have ended or, after the exit, a moment has passed. */
-async function readWords(child: ChildProcess, line: (text: string) => void): Promise<void> {
-  for (const stream of [child.stdout, child.stderr]) {
-    const splitter = openLineSplitter(line);
-    stream?.setEncoding('utf8').on('data', (text: string) => splitter.push(text));
-    stream?.on('end', () => splitter.end());
-  }
-  const { promise: closed, resolve } = Promise.withResolvers<void>();
-  child.once('close', () => resolve());
-  child.once('error', () => resolve());
-  child.once('exit', () => {
-    const timer = setTimeout(resolve, LAST_WORDS_MS);
-    void closed.then(() => clearTimeout(timer));
-  });
-  await closed;
-}
-
-/** The line that most likely says why the process ended. */
-function tellingLine(lines: readonly string[]): string | undefined {
-  const telling = lines.findLast((line) => /error|assert|abort|fatal|fail|exception|out of memory/i.test(line));
-  return telling?.trim().slice(0, 300);
 }
