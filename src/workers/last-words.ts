@@ -41,6 +41,8 @@ async function readWords(child: ChildProcess, line: (text: string) => void): Pro
 }
 
 function tellingLine(lines: readonly string[]): string | undefined {
-  const telling = lines.findLast((line) => /error|assert|abort|fatal|fail|exception|out of memory/i.test(line));
+  // A frame of a stack names a function or a file, and "abort" in it says nothing.
+  const words = lines.filter((line) => !/^\s*(at |#?\d+:? )/.test(line));
+  const telling = words.findLast((line) => /error|assert|abort|fatal|fail|exception|out of memory/i.test(line));
   return telling?.trim().slice(0, 300);
 }
