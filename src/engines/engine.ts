@@ -13,6 +13,10 @@ export type EngineDescriptor = {
   readonly isolation: 'thread' | 'process';
   /** File URL of the module whose `engine` export is an `Engine`. */
   readonly moduleUrl: string;
+  /** File URL of the module whose `probe` export is a `Probe`; absent: the engine needs nothing and is always ready. */
+  readonly probeUrl?: string;
+  /** File URL of a module whose `processEnv` export gives variables that the engine's process must start with. */
+  readonly processEnvUrl?: string;
   /** Silence after which a load counts as hung, in ms. Default 300 000. */
   readonly loadStallMs?: number;
   /** Silence (no step, no token, no result) after which a run counts as hung, in ms. Default 60 000. */
@@ -22,11 +26,50 @@ export type EngineDescriptor = {
 /** The model to load. Equal `key`s are the same model with the same settings, so one loaded instance serves both. */
 export type ModelRef = { readonly key: string; readonly model: string; readonly source: ModelSource };
 
+/** One file of a model source, on this machine: its length and digest have been checked. */
+export type LocalModelFile = { readonly role: string; readonly filename: string; readonly path: string };
+
+/** The operator's choice. `auto` takes the best that is there; every other value is a demand, and never silently unmet. */
+export type GpuChoice = 'auto' | 'cuda' | 'vulkan' | 'metal' | 'cpu';
+
+/** What may be fetched besides https to public addresses. */
+export type NetworkPolicy = {
+  /** The studio itself runs on this machine, so addresses of this machine are no secret to it. */
+  readonly allowLoopback: boolean;
+  /** Hosts that the operator vouches for, though their addresses are private. */
+  readonly allowedHosts: readonly string[];
+};
+
+/** The operator's settings that concern every engine. */
+export type EngineSettings = {
+  readonly gpu: GpuChoice;
+  /** Threads that one loaded model may compute with on the CPU, at least 1. */
+  readonly cpuThreads: number;
+  readonly network: NetworkPolicy;
+  readonly modelsRoot: string;
+};
+
+/** What an engine found out about this machine without loading a model. */
+export type ProbeReport = {
+  readonly ready: boolean;
+  /** For people: versions, devices, or what is missing. */
+  readonly detail: string;
+  /** What to do when it is not ready, e.g. the package to install. */
+  readonly remedy?: string;
+  /** Compute backend that would be used, e.g. `cuda`, `vulkan`, `cpu`. */
+  readonly backend?: string;
+  readonly devices?: readonly string[];
+};
+
+export type Probe = (settings: EngineSettings) => Promise<ProbeReport>;
+
 export type EngineLogLevel = 'info' | 'warn' | 'error';
 
 export type LoadContext = {
   readonly signal: AbortSignal;
-  readonly modelsRoot: string;
+  readonly settings: EngineSettings;
+  /** Every file of the model's source, in the order of the offer. */
+  readonly files: readonly LocalModelFile[];
   /** An empty folder for temporary files, removed by the caller when the model is disposed. */
   readonly scratchDir: string;
   /** 0 to 1. Any call also feeds the load watchdog. */
@@ -38,6 +81,7 @@ export type RunProgress = { ratio: number; step?: number; steps?: number };
 
 export type RunContext = {
   readonly signal: AbortSignal;
+  readonly settings: EngineSettings;
   /** An empty folder for temporary files, removed by the caller after the run on every path. */
   readonly scratchDir: string;
   progress(progress: RunProgress): void;

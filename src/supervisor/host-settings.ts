@@ -1,6 +1,7 @@
 // Turns the operator's configuration and the probed device into what the host of the models is given. Pure.
 import { TASK_KINDS, type TaskKind } from '../protocol/index.ts';
-import type { HostSettings, PoolSettings } from '../workers/types.ts';
+import type { EngineSettings, HostSettings, PoolSettings } from '../workers/types.ts';
+import { isLoopback } from './config/base-url.ts';
 import type { Config } from './config/schema.ts';
 
 const GIB = 1024 ** 3;
@@ -16,4 +17,10 @@ export function hostSettings(config: Config, deviceBytes: number): HostSettings 
     deviceBytes,
     keepAliveMs: config.keepAliveSecs * 1000,
   };
+}
+
+export function engineSettings({ gpu, cpuThreads, apiBaseUrl, allowedHosts, modelsRoot }: Config): EngineSettings {
+  // A studio on this machine may name addresses of this machine; one elsewhere must not reach into it.
+  const allowLoopback = isLoopback(new URL(apiBaseUrl).hostname);
+  return { gpu, cpuThreads, network: { allowLoopback, allowedHosts }, modelsRoot };
 }

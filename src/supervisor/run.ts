@@ -8,7 +8,7 @@ import { takeDaemonLock } from './daemon-lock.ts';
 import { openOutbox } from './delivery/outbox.ts';
 import { deviceBudgetBytes, type ProbedDevice, probeDevice } from './device-probe.ts';
 import { EXIT } from './exit-codes.ts';
-import { hostSettings } from './host-settings.ts';
+import { engineSettings, hostSettings } from './host-settings.ts';
 import { type Logs, openLogs } from './logs/logs.ts';
 import { machineName, packageVersion, username } from './machine.ts';
 import { stateOf } from './registration/registration-state.ts';
@@ -50,7 +50,7 @@ export async function run({ configPath }: RunOptions): Promise<number> {
   await using host = await openHost({
     settings: settings(),
     extraEngines: config.current.engines,
-    modelsRoot: config.current.modelsRoot,
+    engineSettings: engineSettings(config.current),
     scratchRoot: paths.scratch,
     log: (level, message, fields) => logs[level]('host', message, fields),
   });

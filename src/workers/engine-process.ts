@@ -19,7 +19,12 @@ const CLOSING_MS = 1_000;
 
 type Run = { readonly port: MessagePort; ended(): void };
 
-export function openEngineProcess(order: LoadOrder, hooks: HeldModelHooks): HeldModel {
+/** `env`: what the engine's process must start with, since its libraries read it before any code of ours runs. */
+export function openEngineProcess(
+  order: LoadOrder,
+  hooks: HeldModelHooks,
+  env: Readonly<Record<string, string>>,
+): HeldModel {
   const runs = new Map<number, Run>();
   const loaded = Promise.withResolvers<{ memoryBytes?: number | undefined; pid?: number }>();
   const gone = Promise.withResolvers<void>();
@@ -33,7 +38,7 @@ export function openEngineProcess(order: LoadOrder, hooks: HeldModelHooks): Held
   const child = fork(MAIN, [order.engine, order.model.model], {
     serialization: 'advanced',
     execArgv: [],
-    env: childEnv(process.env),
+    env: { ...childEnv(process.env), ...env },
     // 0-2 standard, 3 the messages, 4 the lifeline that the child's watcher reads (see engine-process-watcher.ts).
     stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
   });

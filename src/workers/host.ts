@@ -9,7 +9,7 @@ import { modelRef } from './model-key.ts';
 import { pickThread, type ThreadView } from './pick-thread.ts';
 import { openPool, type Pool, type PoolThread } from './pool.ts';
 import { clearScratchRoot, openScratchRoot } from './scratch.ts';
-import { openShelf, type ShelfModel } from './shelf.ts';
+import { isComing, openShelf, type ShelfModel } from './shelf.ts';
 import type { Host, HostJob, HostOptions, JobRun, LoadedModelInfo, Verdict } from './types.ts';
 import { type AskedJob, engineFor, judgePlace, type Place } from './verdict.ts';
 
@@ -142,13 +142,13 @@ export async function openHost(options: HostOptions): Promise<Host> {
 }
 
 function isAtWork(model: ShelfModel): boolean {
-  return model.users.size > 0 || model.state === 'loading' || model.loadFailed;
+  return model.users.size > 0 || isComing(model) || model.loadFailed;
 }
 
 /** An engine that holds a run which it does not return from gets no further one. */
 function joinable(model: ShelfModel): boolean {
   if (model.abandoned.size > 0) return false;
-  return model.state === 'loaded' || (model.state === 'loading' && !model.loading.signal.aborted);
+  return model.state === 'loaded' || (isComing(model) && !model.loading.signal.aborted);
 }
 
 function infoOf(model: ShelfModel): LoadedModelInfo {

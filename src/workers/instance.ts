@@ -1,9 +1,9 @@
-// One model on one thread, as the host steers it: loads it, watches the load, unloads or kills it. What it costs and who
+// One model on one thread, as the host steers it: fetches and loads it, watches both, unloads or kills it. What it costs and who
 // uses it is the shelf's business.
 //
-//   new ─load→ loading ─→ loaded ─unload→ unloading ─→ gone
-//                 └─failed→ new (the shelf may try again)     (any) ─died→ gone
-import type { EngineDescriptor, ModelRef } from '../engines/engine.ts';
+//   new ─fetch→ fetching ─→ new ─load→ loading ─→ loaded ─unload→ unloading ─→ gone
+//                  └─failed→ new ←failed─┘ (the shelf may try again)      (any) ─died→ gone
+import type { EngineDescriptor, EngineSettings, LocalModelFile, ModelRef } from '../engines/engine.ts';
 import { Failure } from '../protocol/failure.ts';
 import type { LoadOrder, ThreadToHost } from './messages.ts';
 import type { PoolThread } from './pool.ts';
@@ -15,14 +15,16 @@ export type InstanceOptions = {
   readonly engine: EngineDescriptor;
   readonly ref: ModelRef;
   readonly thread: PoolThread;
-  readonly modelsRoot: string;
+  readonly settings: EngineSettings;
   readonly scratchDir: string;
   readonly graceMs: number;
 };
 
 export type Instance = {
+  /** Brings the model's files to this machine. Rejects as `load` does. */
+  fetch(signal: AbortSignal): Promise<readonly LocalModelFile[]>;
   /** One attempt. Rejects with a `Failure`, at the latest one grace after `signal` aborted. */
-  load(signal: AbortSignal): Promise<void>;
+  load(files: readonly LocalModelFile[], signal: AbortSignal): Promise<void>;
   /** Resolves when nothing is left of the last attempt; only then its memory is surely free. */
   settled(): Promise<void>;
   /** Gives it up after a load that failed for good. */
@@ -41,11 +43,11 @@ export type Instance = {
 };
 
 type Attempt = {
-  readonly result: PromiseWithResolvers<void>;
+  readonly result: PromiseWithResolvers<readonly LocalModelFile[]>;
   readonly over: PromiseWithResolvers<void>;
   feed(): void;
   reject(failure: Failure): void;
-  resolve(): void;
+  resolve(files: readonly LocalModelFile[]): void;
   /** Rejected before the thread answered: whatever it answers is thrown away. */
   given: boolean;
 };
@@ -61,15 +63,15 @@ export function openInstance(options: InstanceOptions): Instance {
     thread.post({ kind: 'kill', id, failure: { code, message } });
   }
 
-  function openAttempt(signal: AbortSignal): Attempt {
+  function openAttempt(doing: 'fetching' | 'loading', signal: AbortSignal): Attempt {
     const limitMs = engine.loadStallMs ?? STALL_DEFAULTS.loadStallMs;
-    const result = Promise.withResolvers<void>();
+    const result = Promise.withResolvers<readonly LocalModelFile[]>();
     let graceTimer: NodeJS.Timeout | undefined;
     const watchdog = openWatchdog(
       limitMs,
       () => false,
       () => {
-        const failure = new Failure('ENGINE_HUNG', `loading \`${ref.model}\` made no progress for ${limitMs} ms`);
+        const failure = new Failure('ENGINE_HUNG', `${doing} \`${ref.model}\` made no progress for ${limitMs} ms`);
         kill(failure);
         one.reject(failure);
       },
@@ -97,9 +99,9 @@ export function openInstance(options: InstanceOptions): Instance {
         close();
         result.reject(signal.aborted ? signal.reason : failure);
       },
-      resolve() {
+      resolve(files) {
         close();
-        result.resolve();
+        result.resolve(files);
       },
     };
     signal.addEventListener('abort', abort);
@@ -108,7 +110,7 @@ export function openInstance(options: InstanceOptions): Instance {
 
   function hearLoaded(one: Attempt): void {
     if (one.given) return void thread.post({ kind: 'unload', id });
-    one.resolve();
+    one.resolve([]);
     one.over.resolve();
   }
 
@@ -120,16 +122,24 @@ export function openInstance(options: InstanceOptions): Instance {
     get pid() {
       return pid;
     },
-    async load(signal) {
+    async fetch(signal) {
       signal.throwIfAborted();
-      attempt = openAttempt(signal);
+      attempt = openAttempt('fetching', signal);
+      thread.post({ kind: 'fetch', order: { id, model: ref, settings: options.settings } });
+      return attempt.result.promise;
+    },
+    async load(files, signal) {
+      signal.throwIfAborted();
+      attempt = openAttempt('loading', signal);
       const order: LoadOrder = {
         id,
         engine: engine.id,
         isolation: engine.isolation,
         moduleUrl: engine.moduleUrl,
+        processEnvUrl: engine.processEnvUrl,
         model: ref,
-        modelsRoot: options.modelsRoot,
+        settings: options.settings,
+        files,
         scratchDir: options.scratchDir,
         graceMs,
       };
@@ -151,6 +161,10 @@ export function openInstance(options: InstanceOptions): Instance {
       switch (message.kind) {
         case 'loadProgress':
           attempt?.feed();
+          break;
+        case 'fetched':
+          if (attempt && !attempt.given) attempt.resolve(message.files);
+          attempt?.over.resolve();
           break;
         case 'loaded':
           memoryBytes = message.memoryBytes;

@@ -12,7 +12,7 @@ import { WINDOW_BYTES } from './byte-window.ts';
 import type { RunCommand, RunEvent, RunOutcome } from './messages.ts';
 import type { ModelUser, Shelf, ShelfModel } from './shelf.ts';
 import { STALL_DEFAULTS } from './stall.ts';
-import type { HostJob, JobObserver, JobResult, JobRun } from './types.ts';
+import type { HostJob, JobObserver, JobPhase, JobResult, JobRun } from './types.ts';
 import { openWatchdog, type Watchdog } from './watchdog.ts';
 
 export type JobRunOptions = {
@@ -28,6 +28,7 @@ export type JobRunOptions = {
 export function startJob({ job, runId, model, observer, shelf, scratchRoot, graceMs }: JobRunOptions): JobRun {
   const done = Promise.withResolvers<JobResult>();
   let state: 'waiting' | 'running' | 'writing' | 'over' = 'waiting';
+  let phase: JobPhase | undefined;
   let stopped: Failure | undefined;
   let port: MessagePort | undefined;
   let watchdog: Watchdog | undefined;
@@ -37,6 +38,7 @@ export function startJob({ job, runId, model, observer, shelf, scratchRoot, grac
   let byteLength = 0;
 
   const user: ModelUser = {
+    phase: enter,
     loadProgress: (ratio) => observer.loadProgress?.(ratio),
     log: (level, message) => observer.log(level, message),
     crashed(failure) {
@@ -44,6 +46,13 @@ export function startJob({ job, runId, model, observer, shelf, scratchRoot, grac
       fail(failure);
     },
   };
+
+  /** What happens to the model before the job runs on it. */
+  function enter(next: JobPhase): void {
+    if (state !== 'waiting' || stopped || next === phase) return;
+    phase = next;
+    observer.phase(next);
+  }
 
   function settle(outcome: () => void): void {
     if (state === 'over') return;
@@ -177,9 +186,7 @@ export function startJob({ job, runId, model, observer, shelf, scratchRoot, grac
   shelf.enter(model, user);
   if (model.state === 'loaded') queueMicrotask(begin);
   else {
-    queueMicrotask(() => {
-      if (state === 'waiting' && !stopped) observer.phase('loading');
-    });
+    queueMicrotask(() => enter(model.state === 'fetching' ? 'fetching' : 'loading'));
     model.ready.then(begin, (failure: Failure) => user.crashed(failure));
   }
   return {

@@ -13,7 +13,8 @@ export async function loadEngine(order: LoadOrder, hooks: LoadHooks): Promise<Lo
   const folder = lazyFolder(order.scratchDir);
   const model = await engine.load(order.model, {
     ...hooks,
-    modelsRoot: order.modelsRoot,
+    settings: order.settings,
+    files: order.files,
     get scratchDir() {
       return folder.path;
     },
@@ -26,14 +27,24 @@ export async function loadEngine(order: LoadOrder, hooks: LoadHooks): Promise<Lo
   return model;
 }
 
+/** What the engine's process must find in its environment when it starts. */
+export async function loadProcessEnv(order: LoadOrder): Promise<Record<string, string>> {
+  if (order.processEnvUrl === undefined) return {};
+  const module = await importModule<{ processEnv?: () => Record<string, string> }>(order, order.processEnvUrl);
+  return module.processEnv?.() ?? {};
+}
+
 async function importEngine(order: LoadOrder): Promise<Engine> {
-  let module: { engine?: Engine };
+  const module = await importModule<{ engine?: Engine }>(order, order.moduleUrl);
+  if (typeof module.engine?.load === 'function') return module.engine;
+  throw new Failure('ENGINE_UNAVAILABLE', `engine \`${order.engine}\` has no \`engine\` export`);
+}
+
+async function importModule<T>(order: LoadOrder, url: string): Promise<T> {
   try {
-    module = (await import(order.moduleUrl)) as typeof module;
+    return (await import(url)) as T;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Failure('ENGINE_UNAVAILABLE', `engine \`${order.engine}\` could not be loaded: ${why}`, { cause });
   }
-  if (typeof module.engine?.load === 'function') return module.engine;
-  throw new Failure('ENGINE_UNAVAILABLE', `engine \`${order.engine}\` has no \`engine\` export`);
 }

@@ -16,7 +16,7 @@ export function openLocalModel(order: LoadOrder, hooks: HeldModelHooks): HeldMod
       controller.abort(new Failure(failure.code, failure.message));
     },
     async run(runOrder, port) {
-      const run = startRun(await model, runOrder, (event: RunEvent) => {
+      const run = startRun({ model: await model, settings: order.settings }, runOrder, (event: RunEvent) => {
         if (event.kind !== 'chunk') return port.postMessage(event);
         const chunk = ownBytes(event.chunk);
         port.postMessage({ kind: 'chunk', chunk } satisfies RunEvent, [chunk.buffer]);

@@ -5,17 +5,22 @@
 //   job  ──RunCommand────▶ thread ──RunCommand─────▶ engine process     (one port a job; wrapped with its run id over IPC)
 //        ◀─RunEvent───────        ◀─RunEvent───────
 import type { MessagePort } from 'node:worker_threads';
-import type { EngineLogLevel, ModelRef, RunProgress } from '../engines/engine.ts';
+import type { EngineLogLevel, EngineSettings, LocalModelFile, ModelRef, RunProgress } from '../engines/engine.ts';
 import type { FailureReport, Task } from '../protocol/index.ts';
 
-/** One model to load, as a thread or an engine process is told of it. `id` names the instance, not the model. */
+/** The files of one model, to be brought to this machine before it is loaded. `id` names the instance, not the model. */
+export type FetchOrder = { readonly id: string; readonly model: ModelRef; readonly settings: EngineSettings };
+
+/** One model to load, as a thread or an engine process is told of it. */
 export type LoadOrder = {
   readonly id: string;
   readonly engine: string;
   readonly isolation: 'thread' | 'process';
   readonly moduleUrl: string;
+  readonly processEnvUrl?: string | undefined;
   readonly model: ModelRef;
-  readonly modelsRoot: string;
+  readonly settings: EngineSettings;
+  readonly files: readonly LocalModelFile[];
   /** Not there yet: made when the engine first asks for it. */
   readonly scratchDir: string;
   /** Time that an engine process gets to leave by itself, in ms. */
@@ -23,17 +28,21 @@ export type LoadOrder = {
 };
 
 export type HostToThread =
+  | { readonly kind: 'fetch'; readonly order: FetchOrder }
   | { readonly kind: 'load'; readonly order: LoadOrder }
+  /** Stops a fetch as well as a load. */
   | { readonly kind: 'abortLoad'; readonly id: string; readonly failure: FailureReport }
   | { readonly kind: 'unload'; readonly id: string }
   /** Ends an engine process at once; its runs end with `failure`. A model inside a thread cannot be killed. */
   | { readonly kind: 'kill'; readonly id: string; readonly failure: FailureReport };
 
 export type ThreadToHost =
+  /** Of the fetch or of the load, whichever is under way. */
   | { readonly kind: 'loadProgress'; readonly id: string; readonly ratio: number }
   | { readonly kind: 'log'; readonly id: string; readonly level: EngineLogLevel; readonly message: string }
+  | { readonly kind: 'fetched'; readonly id: string; readonly files: readonly LocalModelFile[] }
   | { readonly kind: 'loaded'; readonly id: string; readonly memoryBytes?: number | undefined; readonly pid?: number }
-  /** Nothing is left of the attempt: its process has gone, its memory is free. */
+  /** The fetch or the load failed. Nothing is left of the attempt: its process has gone, its memory is free. */
   | { readonly kind: 'loadFailed'; readonly id: string; readonly failure: FailureReport }
   | { readonly kind: 'unloaded'; readonly id: string }
   /** The engine process ended by itself after it had loaded. */

@@ -1,6 +1,6 @@
 // One run, where the engine lives: in a thread or in an engine process. Gives the engine its context, turns what it
 // says into run events, and sends a binary result in chunks no faster than they are written.
-import type { EngineResult, LoadedModel, RunContext } from '../engines/engine.ts';
+import type { EngineResult, EngineSettings, LoadedModel, RunContext } from '../engines/engine.ts';
 import { Failure, toFailure } from '../protocol/failure.ts';
 import { openByteWindow } from './byte-window.ts';
 import type { RunCommand, RunEvent, RunOrder, RunOutcome } from './messages.ts';
@@ -13,7 +13,11 @@ export type RunHandle = {
 };
 
 /** `post` may throw on a value that cannot be sent; the run then fails. */
-export function startRun(model: LoadedModel, order: RunOrder, post: (event: RunEvent) => void): RunHandle {
+export function startRun(
+  { model, settings }: { readonly model: LoadedModel; readonly settings: EngineSettings },
+  order: RunOrder,
+  post: (event: RunEvent) => void,
+): RunHandle {
   const controller = new AbortController();
   const window = openByteWindow(order.windowBytes);
 
@@ -21,6 +25,7 @@ export function startRun(model: LoadedModel, order: RunOrder, post: (event: RunE
     await using folder = lazyFolder(order.scratchDir);
     const context: RunContext = {
       signal: controller.signal,
+      settings,
       get scratchDir() {
         return folder.path;
       },

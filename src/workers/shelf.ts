@@ -1,7 +1,7 @@
 // The loaded models of the whole device: who uses them, what they hold in the ledger, how one more is loaded and who
 // leaves for it. It knows threads only as the places where models live, and jobs only as users.
 import { join } from 'node:path';
-import type { EngineDescriptor, EngineLogLevel, ModelRef } from '../engines/engine.ts';
+import type { EngineDescriptor, EngineLogLevel, LocalModelFile, ModelRef } from '../engines/engine.ts';
 import { Failure, toFailure } from '../protocol/failure.ts';
 import type { TaskKind } from '../protocol/index.ts';
 import { type Instance, openInstance } from './instance.ts';
@@ -12,10 +12,11 @@ import type { PoolThread } from './pool.ts';
 import { removeFolder } from './scratch.ts';
 import { STALL_DEFAULTS } from './stall.ts';
 import { abortable, openTurns } from './turns.ts';
-import type { HostOptions, HostSettings, LoadedModelInfo } from './types.ts';
+import type { HostOptions, HostSettings, JobPhase, LoadedModelInfo } from './types.ts';
 
 /** A job, as far as its model is concerned. */
 export type ModelUser = {
+  phase(phase: JobPhase): void;
   loadProgress(ratio: number): void;
   log(level: EngineLogLevel, message: string): void;
   crashed(failure: Failure): void;
@@ -71,7 +72,11 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
 
   async function bring(model: ShelfModel): Promise<void> {
     const { signal } = model.loading;
-    const work = () => load(model, signal);
+    // Before its turn to load: a download of hours must not keep other models from loading.
+    const files = model.state === 'fetching' ? await model.instance.fetch(signal) : [];
+    model.state = 'loading';
+    for (const user of model.users) user.phase('loading');
+    const work = () => load(model, files, signal);
     // A model without device memory disturbs nobody, so it need not wait for a large one to load.
     await (model.bytes === 0 ? work() : loadTurns.take(signal, work));
     ledger = ledgers.loaded(ledger, model.id, performance.now());
@@ -81,18 +86,18 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
     if (model.users.size === 0) options.changed?.();
   }
 
-  async function load(model: ShelfModel, signal: AbortSignal): Promise<void> {
+  async function load(model: ShelfModel, files: readonly LocalModelFile[], signal: AbortSignal): Promise<void> {
     await room(model, signal);
     ledger = ledgers.start(ledger, model.id);
     try {
-      await model.instance.load(signal);
+      await model.instance.load(files, signal);
     } catch (thrown) {
       const idle = ledgers.idleOf(ledger);
       if (toFailure(thrown, 'ENGINE_FAILED').code !== 'VRAM_EXHAUSTED' || idle.length === 0) throw thrown;
       // The estimates were wrong, or another program holds memory: make all the room we can, then try once more.
       log('warn', 'out of memory at load, unloading every idle model', { model: model.ref.model, idle: idle.length });
       await abortable(Promise.all(idle.map(({ key }) => unload(key))), signal);
-      await model.instance.load(signal);
+      await model.instance.load(files, signal);
     }
   }
 
@@ -167,13 +172,14 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
       for (const key of leaving) void unload(key);
       ledger = ledgers.reserve(ledger, { key: id, pool: kind, bytes, now: performance.now() });
       const scratchDir = join(folderOf(id), 'model');
-      const instance = openInstance({ id, engine, ref, thread, modelsRoot: options.modelsRoot, scratchDir, graceMs });
+      const { engineSettings } = options;
+      const instance = openInstance({ id, engine, ref, thread, settings: engineSettings, scratchDir, graceMs });
       const model: ShelfModel = {
         ...{ id, kind, engine, ref, bytes, thread, instance },
         users: new Set(),
         abandoned: new Set(),
         loading: new AbortController(),
-        state: 'loading',
+        state: ref.source.files.length > 0 ? 'fetching' : 'loading',
         loadFailed: false,
         ready: Promise.resolve(),
       };
@@ -198,7 +204,7 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
       if (!model.users.delete(user)) return;
       model.abandoned.delete(user);
       if (models.has(model.id)) ledger = ledgers.release(ledger, model.id, performance.now());
-      if (model.users.size === 0 && model.state === 'loading') {
+      if (model.users.size === 0 && isComing(model)) {
         model.loading.abort(new Failure('CANCELLED', 'no job waits for this model any more'));
       }
       killIfAbandoned(model, new Failure('ENGINE_CRASHED', 'the engine did not stop when it was asked'));
@@ -242,6 +248,11 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
       await Promise.all(removals);
     },
   };
+}
+
+/** It will be loaded, and is not yet. */
+export function isComing(model: ShelfModel): boolean {
+  return model.state === 'fetching' || model.state === 'loading';
 }
 
 function budgetsOf({ deviceBytes, pools }: HostSettings): ledgers.Budgets {

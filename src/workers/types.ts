@@ -1,8 +1,8 @@
 // The face of src/workers towards the supervisor: what a host is asked, what it answers. Types only.
-import type { EngineDescriptor, EngineLogLevel, RunProgress } from '../engines/engine.ts';
+import type { EngineDescriptor, EngineLogLevel, EngineSettings, RunProgress } from '../engines/engine.ts';
 import type { FailureCode, ModelSource, Task, TaskKind } from '../protocol/index.ts';
 
-export type { EngineDescriptor, RunProgress };
+export type { EngineDescriptor, EngineSettings, RunProgress };
 
 /** One pool: the threads of a kind. */
 export type PoolSettings = {
@@ -26,7 +26,8 @@ export type HostOptions = {
   readonly settings: HostSettings;
   /** Engines beyond the built-in roster, from the configuration. */
   readonly extraEngines: readonly EngineDescriptor[];
-  readonly modelsRoot: string;
+  /** What every engine is told. Read when the host opens. */
+  readonly engineSettings: EngineSettings;
   /** Parent of all temporary folders. What an earlier process left in it is removed when the host opens. */
   readonly scratchRoot: string;
   /** Time between asking a run to cancel and killing its engine process, in ms. Default 5 000. */
@@ -45,12 +46,13 @@ export type HostJob = {
   readonly vramBytes: number;
 };
 
-export type JobPhase = 'loading' | 'running';
+/** `fetching`: the model's files are brought to this machine; left out for a model without files, as both are for a warm one. */
+export type JobPhase = 'fetching' | 'loading' | 'running';
 
 /** What a job says of itself while it runs, never before `run` has returned. `write` is the backpressure: the engine waits until it resolves. */
 export type JobObserver = {
   phase(phase: JobPhase): void;
-  /** 0 to 1, while the phase is `loading`. */
+  /** 0 to 1, while the phase is `fetching`, and again while it is `loading`. */
   loadProgress?(ratio: number): void;
   progress(progress: RunProgress): void;
   token(text: string): void;
@@ -85,7 +87,7 @@ export type LoadedModelInfo = {
   readonly pool: TaskKind;
   readonly engine: string;
   readonly bytes: number;
-  readonly state: 'loading' | 'loaded' | 'unloading';
+  readonly state: 'fetching' | 'loading' | 'loaded' | 'unloading';
   readonly runs: number;
   readonly pinned: boolean;
   /** What the engine measured, when it can tell; `bytes` is what was reserved. */

@@ -2,13 +2,15 @@
 // host in which the engine runs as it will at work: in a thread, or in an engine process.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { EngineDescriptor } from '../../src/engines/engine.ts';
+import type { EngineDescriptor, EngineSettings } from '../../src/engines/engine.ts';
 import type { HostJob, JobResult } from '../../src/workers/types.ts';
 import { type Ears, ears, isAlive, openRig } from '../workers/rig.ts';
 
 export type Conformance = {
   readonly title: string;
   readonly extraEngines: readonly EngineDescriptor[];
+  /** What the engine is told; `modelsRoot` may hold the jobs' model files: `<sanitised model id>/<filename>`. */
+  readonly settings?: Partial<EngineSettings>;
   /** One job for each kind of the engine, each quick. */
   readonly jobs: readonly HostJob[];
   /** A job that reports progress or a token well before its end, so that it can be cancelled in between. */
@@ -17,15 +19,16 @@ export type Conformance = {
   readonly wrongJob: HostJob;
 };
 
-export function conformance({ title, extraEngines, jobs, slowJob, wrongJob }: Conformance): void {
-  const open = (keepAliveMs = -1) => openRig({ extraEngines, keepAliveMs });
+export function conformance({ title, extraEngines, settings = {}, jobs, slowJob, wrongJob }: Conformance): void {
+  const open = (keepAliveMs = -1) => openRig({ extraEngines, keepAliveMs, engine: settings });
 
   describe(`${title} conforms`, () => {
     for (const job of jobs) {
       const { kind } = job.task;
       test(`${kind}: loads, runs twice, and reports progress that only rises`, async () => {
         await using rig = await open();
-        for (const phases of [['loading', 'running'], ['running']]) {
+        const cold = job.source.files.length > 0 ? ['fetching', 'loading', 'running'] : ['loading', 'running'];
+        for (const phases of [cold, ['running']]) {
           const heard = ears();
           const result = await rig.host.run(job, heard).done;
           assert.deepEqual(heard.phases, phases);

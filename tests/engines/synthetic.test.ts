@@ -8,12 +8,13 @@ import type { EngineResult, RunContext } from '../../src/engines/engine.ts';
 import { ROSTER } from '../../src/engines/roster.ts';
 import { engine } from '../../src/engines/synthetic/engine.ts';
 import type { CliDefaults, Task } from '../../src/protocol/index.ts';
-import { syntheticJob, task } from '../workers/rig.ts';
+import { engineSettings, syntheticJob, task } from '../workers/rig.ts';
 
 function context(more: Partial<RunContext> = {}): RunContext {
   const nothing = () => {};
   return {
     signal: new AbortController().signal,
+    settings: engineSettings(''),
     scratchDir: '',
     progress: nothing,
     token: nothing,
@@ -31,7 +32,7 @@ async function run(
   }: Partial<RunContext> & { model?: string; cliDefaults?: Partial<CliDefaults> } = {},
 ): Promise<EngineResult> {
   const { source } = syntheticJob(told.kind, '', { cliDefaults });
-  const loaded = await engine.load({ key: 'k', model, source }, { ...context(), progress: () => {}, modelsRoot: '' });
+  const loaded = await engine.load({ key: 'k', model, source }, { ...context(), progress: () => {}, files: [] });
   await using _model = loaded;
   return loaded.run(told, context(more));
 }

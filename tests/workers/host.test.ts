@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { testEngine } from '../../fixtures/engines/descriptor.ts';
 import { openHost } from '../../src/workers/host.ts';
-import { ears, GIB, openRig, pidOf, settings, syntheticJob, testJob } from './rig.ts';
+import { ears, engineSettings, GIB, openRig, pidOf, settings, syntheticJob, testJob } from './rig.ts';
 
 const inThread = { extraEngines: [testEngine({ isolation: 'thread' })] };
 const inProcess = { extraEngines: [testEngine()] };
@@ -250,7 +250,13 @@ describe('temporary folders', () => {
     await mkdir(join(scratchRoot, 'image-1'));
     await writeFile(join(scratchRoot, 'image-1', 'left'), '');
     await using _host = await openHost({
-      ...{ settings: settings(), extraEngines: [], modelsRoot: scratchRoot, scratchRoot, log: () => {} },
+      ...{
+        settings: settings(),
+        extraEngines: [],
+        engineSettings: engineSettings(scratchRoot),
+        scratchRoot,
+        log: () => {},
+      },
     });
     assert.deepEqual(await readdir(scratchRoot), []);
     await rm(scratchRoot, { recursive: true });

@@ -4,7 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Behaviour } from '../../fixtures/engines/test-engine.ts';
-import { type CliDefaults, Task, type TaskKind } from '../../src/protocol/index.ts';
+import type { EngineSettings } from '../../src/engines/engine.ts';
+import { type CliDefaults, type ModelFile, Task, type TaskKind } from '../../src/protocol/index.ts';
 import { openHost } from '../../src/workers/host.ts';
 import type { Host, HostJob, HostOptions, HostSettings, JobObserver, PoolSettings } from '../../src/workers/types.ts';
 
@@ -36,6 +37,11 @@ export function settings({ pool, pools, deviceBytes = 8 * GIB, keepAliveMs = -1 
   };
 }
 
+/** Nothing but this machine may be asked, and one thread computes: more of them would only wait for each other here. */
+export function engineSettings(modelsRoot: string, patch: Partial<EngineSettings> = {}): EngineSettings {
+  return { gpu: 'auto', cpuThreads: 1, network: { allowLoopback: true, allowedHosts: [] }, modelsRoot, ...patch };
+}
+
 export type Rig = AsyncDisposable & {
   readonly host: Host;
   readonly root: string;
@@ -45,7 +51,11 @@ export type Rig = AsyncDisposable & {
   until(holds: () => boolean): Promise<void>;
 };
 
-export async function openRig(patch: SettingsPatch & Partial<HostOptions> = {}): Promise<Rig> {
+/** `engine.modelsRoot`: a folder with model files, laid out as the model store does; by default an empty one. */
+export type RigPatch = SettingsPatch &
+  Partial<Omit<HostOptions, 'engineSettings'>> & { engine?: Partial<EngineSettings> };
+
+export async function openRig(patch: RigPatch = {}): Promise<Rig> {
   const root = await mkdtemp(join(tmpdir(), 'workers-test-'));
   const scratchRoot = join(root, 'scratch');
   const waiting = new Set<() => void>();
@@ -53,7 +63,7 @@ export async function openRig(patch: SettingsPatch & Partial<HostOptions> = {}):
   const host = await openHost({
     settings: settings(patch),
     extraEngines: patch.extraEngines ?? [],
-    modelsRoot: join(root, 'models'),
+    engineSettings: engineSettings(join(root, 'models'), patch.engine),
     scratchRoot,
     cancelGraceMs: patch.cancelGraceMs ?? 5_000,
     log: (level, message, fields = {}) => logs.push({ level, message, fields }),
@@ -100,6 +110,7 @@ export type JobPatch = {
   model?: string;
   gib?: number;
   cliDefaults?: Partial<CliDefaults>;
+  files?: readonly ModelFile[];
   task?: Task;
 };
 
@@ -108,7 +119,11 @@ export function syntheticJob(kind: TaskKind, text = 'a red fox', patch: JobPatch
   return {
     jobId: `job-${jobCount}`,
     model: patch.model ?? 'synthetic',
-    source: { engine: patch.engine ?? 'synthetic', files: [], cliDefaults: { ...CLI_DEFAULTS, ...patch.cliDefaults } },
+    source: {
+      engine: patch.engine ?? 'synthetic',
+      files: [...(patch.files ?? [])],
+      cliDefaults: { ...CLI_DEFAULTS, ...patch.cliDefaults },
+    },
     task: patch.task ?? task(kind, text),
     vramBytes: (patch.gib ?? 0) * GIB,
   };

@@ -24,7 +24,7 @@ export function baseUrlProblem(text: string): string | undefined {
 }
 
 /** `hostname` as `URL` writes it, so IPv4 is already in dotted form and IPv6 in brackets. */
-function isLoopback(hostname: string): boolean {
+export function isLoopback(hostname: string): boolean {
   return (
     hostname === 'localhost' ||
     hostname.endsWith('.localhost') ||

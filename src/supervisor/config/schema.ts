@@ -1,4 +1,5 @@
 // What may stand in config.toml, and the frozen value that the rest of the program sees. Reads no file.
+import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { EngineId, TASK_KINDS, type TaskKind } from '../../protocol/index.ts';
@@ -28,6 +29,8 @@ const port = whole(1, 65_535).optional();
 
 /** An empty text is an absent one: a key that someone cleared by hand means "none". */
 const optionalText = text.transform((value) => value.trim() || undefined).optional();
+
+const hostName = text.regex(/^(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)$/i, 'must be host names without scheme, port or path');
 
 const url = (problemOf: (value: string) => string | undefined) =>
   text.superRefine((value, context) => {
@@ -95,6 +98,10 @@ export const ConfigFile = z.object({
   auto_update_feed: url(urlProblem).default('https://api.github.com/repos/webbertakken/studio-worker/releases'),
   auto_update_prerelease: flag(false),
   models_root: text.min(1, 'must not be empty').optional(),
+  gpu: z.enum(['auto', 'cuda', 'vulkan', 'metal', 'cpu'], 'must be auto, cuda, vulkan, metal or cpu').default('auto'),
+  // One core stays free for the worker itself; ggml spins at its barriers, so one thread too many costs more than a core.
+  cpu_threads: whole(1, 1024).default(() => Math.max(1, availableParallelism() - 1)),
+  allowed_hosts: z.array(hostName, 'must be a list of host names').default([]),
   ws_reconnect_attempts: whole(0, U32_MAX).default(5),
   local_api_port: port,
   stream_port: port,
