@@ -8,7 +8,6 @@ import { childEnv } from './child-env.ts';
 /** What a started program must have, whoever started it (node:child_process or execa). */
 export type GuardedChild = {
   readonly pid?: number | undefined;
-  readonly exitCode: number | null;
   once(event: 'exit', listener: () => void): unknown;
 };
 
@@ -20,7 +19,7 @@ let guard: Guard | undefined;
 /** Call it in the same step as the start of `child`: only what was written down is killed. */
 export function guardChild(child: GuardedChild): void {
   const { pid } = child;
-  if (pid === undefined || child.exitCode !== null) return;
+  if (pid === undefined) return;
   guard ??= openGuard();
   const own = guard;
   own.children += 1;
