@@ -5,19 +5,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import { childEnv } from './child-env.ts';
 
-/** What a started program must have, whoever started it (node:child_process or execa). */
-export type GuardedChild = {
-  readonly pid?: number | undefined;
-  once(event: 'exit', listener: () => void): unknown;
-};
-
 type Guard = { readonly process: ChildProcess; children: number };
 
 /** One guard for all children of a thread, started with the first and gone with the last. */
 let guard: Guard | undefined;
 
-/** Call it in the same step as the start of `child`: only what was written down is killed. */
-export function guardChild(child: GuardedChild): void {
+/** Call it in the same step as the start of `child` (execa's is its `nodeChildProcess`): only what is noted is killed. */
+export function guardChild(child: ChildProcess): void {
   const { pid } = child;
   if (pid === undefined) return;
   guard ??= openGuard();

@@ -65,7 +65,7 @@ export async function runFfmpeg(run: FfmpegRun, context: FfmpegContext): Promise
     detached: process.platform !== 'win32',
     windowsHide: true,
   });
-  guardChild(child);
+  guardChild(child.nodeChildProcess);
   let timer = setTimeout(() => stalled.abort(), stallMs);
   const advance = advances(() => {
     clearTimeout(timer);
