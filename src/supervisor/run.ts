@@ -1,5 +1,6 @@
 // `studio-worker run`: the process around a worker. It takes the lock, opens what lasts as long as the process (logs,
 // host, outbox), runs the worker, and turns its end into an exit code.
+import { allEngines } from '../workers/all-engines.ts';
 import { openHost } from '../workers/host.ts';
 import { siblingPaths } from './config/paths.ts';
 import { type ConfigStore, openConfigStore } from './config/store.ts';
@@ -7,6 +8,7 @@ import { watchConfig } from './config-watch.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
 import { openOutbox } from './delivery/outbox.ts';
 import { deviceBudgetBytes, type ProbedDevice, probeDevice } from './device-probe.ts';
+import { openEngineRegistry } from './engines/registry.ts';
 import { EXIT } from './exit-codes.ts';
 import { engineSettings, hostSettings } from './host-settings.ts';
 import { type Logs, openLogs } from './logs/logs.ts';
@@ -47,10 +49,20 @@ export async function run({ configPath }: RunOptions): Promise<number> {
   banner(logs, config, device);
   const settings = (): ReturnType<typeof hostSettings> =>
     hostSettings(config.current, deviceBudgetBytes({ totalGb: device.totalGb, marginGb: config.current.vramMarginGb }));
+  const forEngines = engineSettings(config.current);
+  await using registry = await openEngineRegistry({
+    engines: allEngines(config.current.engines),
+    settings: forEngines,
+    version: packageVersion(),
+    cacheFile: paths.engines,
+    logs,
+    configChanges,
+  });
   await using host = await openHost({
     settings: settings(),
     extraEngines: config.current.engines,
-    engineSettings: engineSettings(config.current),
+    engineSettings: forEngines,
+    probed: registry.report,
     scratchRoot: paths.scratch,
     log: (level, message, fields) => logs[level]('host', message, fields),
   });
@@ -68,6 +80,7 @@ export async function run({ configPath }: RunOptions): Promise<number> {
     configChanges,
     logs,
     host,
+    registry,
     outbox,
     stop,
     machine: { machineName: machineName(), username: username(), version: packageVersion() },

@@ -6,6 +6,7 @@ import { buildCapabilities } from './capabilities.ts';
 import type { ConfigStore } from './config/store.ts';
 import { openDelivery } from './delivery/delivery.ts';
 import type { Outbox } from './delivery/outbox.ts';
+import type { EngineRegistry } from './engines/registry.ts';
 import { type Jobs, openJobs } from './jobs/jobs.ts';
 import type { Logs } from './logs/logs.ts';
 import { pause, pauseUntil, settlesWithin } from './pause.ts';
@@ -20,6 +21,7 @@ export type WorkerOptions = {
   readonly configChanges: EventTarget;
   readonly logs: Logs;
   readonly host: Host;
+  readonly registry: EngineRegistry;
   readonly outbox: Outbox;
   readonly stop: Stop;
   readonly machine: { readonly machineName: string; readonly username: string; readonly version: string };
@@ -59,7 +61,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
       label: config.current.label,
       takesJobs: config.current.autoEnabled && stop.stage === 'running',
       autoUpdate: config.current.autoUpdateEnabled,
-      engines: host.engines,
+      engines: host.readyEngines(),
       slots: host.slots(),
     });
 
@@ -68,6 +70,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
   let session: Session | undefined;
   const tellStudio = (): void => session?.beat();
   options.configChanges.addEventListener('change', tellStudio);
+  options.registry.changes.addEventListener('change', tellStudio);
   stop.draining.addEventListener('abort', tellStudio, { once: true });
 
   const sessionOver = new AbortController();
@@ -129,6 +132,8 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
         announce(options, capabilities());
         const wanted = jobs.sessionOpened(opened, welcome);
         delivery.sessionOpened(opened, credentials, wanted);
+        // Not earlier: loading native libraries must not keep the worker from its hello.
+        options.registry.begin();
       },
       offered: jobs.offered,
       cancelled: jobs.cancelled,

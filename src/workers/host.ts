@@ -1,8 +1,10 @@
 // The supervisor's door to the engines: says whether a job can start, starts it, and tells what is loaded. It owns the
 // pools, opened with the first job of their kind; models and memory are the shelf's, a running job is job-run.ts's.
-import { ROSTER } from '../engines/roster.ts';
+import type { EngineDescriptor } from '../engines/engine.ts';
 import { Failure } from '../protocol/failure.ts';
 import { TASK_KINDS, type TaskKind } from '../protocol/index.ts';
+import { allEngines } from './all-engines.ts';
+import { isReady, unavailable } from './availability.ts';
 import { type JobRunOptions, startJob } from './job-run.ts';
 import { decide } from './ledger.ts';
 import { modelRef } from './model-key.ts';
@@ -21,8 +23,8 @@ const CLOSE_MS_MAX = 500;
 type SeenThread = ThreadView & { readonly thread: PoolThread };
 
 export async function openHost(options: HostOptions): Promise<Host> {
-  const { log, settings: opening } = options;
-  const engines = [...ROSTER, ...options.extraEngines];
+  const { log, probed, settings: opening } = options;
+  const engines = allEngines(options.extraEngines);
   const graceMs = options.cancelGraceMs ?? CANCEL_GRACE_MS;
   const pools = new Map<TaskKind, Pool>();
   const runs = new Set<JobRun>();
@@ -83,17 +85,21 @@ export async function openHost(options: HostOptions): Promise<Host> {
     return { ref, bytes, model, seen, verdict: judgePlace(job, place, decision) };
   }
 
+  const readyEngines = (): EngineDescriptor[] => engines.filter((engine) => isReady(engine, probed));
+
   function verdict(job: AskedJob): Verdict {
     if (closing) return { kind: 'busy', why: 'the worker is stopping' };
     const engine = engineFor(engines, job);
-    return 'isolation' in engine ? look(job).verdict : engine;
+    if (!('isolation' in engine)) return engine;
+    return unavailable(engine, probed) ?? look(job).verdict;
   }
 
   function place(job: HostJob): ShelfModel | Failure {
     if (closing) return new Failure('SHUTDOWN', 'the worker is stopping');
     const engine = engineFor(engines, job);
     if (!('isolation' in engine)) return new Failure(engine.code, engine.why);
-    const { ref, bytes, model, seen, verdict } = look(job);
+    const { ref, bytes, model, seen, verdict: place } = look(job);
+    const verdict = unavailable(engine, probed) ?? place;
     if (verdict.kind === 'never') return new Failure(verdict.code, verdict.why);
     if (verdict.kind === 'busy') return new Failure('VRAM_EXHAUSTED', verdict.why);
     if (model) return model;
@@ -105,8 +111,10 @@ export async function openHost(options: HostOptions): Promise<Host> {
 
   return {
     engines,
+    readyEngines,
     slots() {
-      const served = TASK_KINDS.filter((kind) => engines.some((engine) => engine.kinds.includes(kind)));
+      const ready = readyEngines();
+      const served = TASK_KINDS.filter((kind) => ready.some((engine) => engine.kinds.includes(kind)));
       return Object.fromEntries(
         served.map((kind) => [kind, opening.pools[kind].threads * opening.pools[kind].concurrency]),
       );

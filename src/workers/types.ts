@@ -1,8 +1,9 @@
 // The face of src/workers towards the supervisor: what a host is asked, what it answers. Types only.
-import type { EngineDescriptor, EngineLogLevel, EngineSettings, RunProgress } from '../engines/engine.ts';
+import type { EngineDescriptor, EngineLogLevel, EngineSettings, ProbeReport, RunProgress } from '../engines/engine.ts';
 import type { FailureCode, ModelSource, Task, TaskKind } from '../protocol/index.ts';
+import type { Probed } from './availability.ts';
 
-export type { EngineDescriptor, EngineSettings, RunProgress };
+export type { EngineDescriptor, EngineSettings, ProbeReport, RunProgress };
 
 /** One pool: the threads of a kind. */
 export type PoolSettings = {
@@ -26,6 +27,8 @@ export type HostOptions = {
   readonly settings: HostSettings;
   /** Engines beyond the built-in roster, from the configuration. */
   readonly extraEngines: readonly EngineDescriptor[];
+  /** What is known of an engine with a probe; asked for each job. Absent: every engine counts as ready. */
+  readonly probed?: Probed;
   /** What every engine is told. Read when the host opens. */
   readonly engineSettings: EngineSettings;
   /** Parent of all temporary folders. What an earlier process left in it is removed when the host opens. */
@@ -99,7 +102,9 @@ export type LoadedModelInfo = {
 export interface Host extends AsyncDisposable {
   /** Built-in engines, then extra ones. */
   readonly engines: readonly EngineDescriptor[];
-  /** Jobs that may run at one time, for each kind that some engine serves: threads × concurrency. */
+  /** Those of them that work on this machine, as far as is known now. */
+  readyEngines(): readonly EngineDescriptor[];
+  /** Jobs that may run at one time, for each kind that some ready engine serves: threads × concurrency. */
   slots(): Partial<Record<TaskKind, number>>;
   verdict(job: Pick<HostJob, 'model' | 'source' | 'task' | 'vramBytes'>): Verdict;
   /** Starts a job that `verdict` has just called ready (call both in one synchronous step). Never throws. */

@@ -8,6 +8,14 @@ import type { HostJob, Verdict } from './types.ts';
 type Never = Extract<Verdict, { kind: 'never' }>;
 export type AskedJob = Pick<HostJob, 'model' | 'source' | 'task' | 'vramBytes'>;
 
+/** Ids that upstream's workers know and this one does not, with what serves the purpose here. */
+const ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  [
+    'parakeet',
+    'it transcribes live streams from ONNX exports; for recordings use `whisper-cpp`, which also runs GGML parakeet models',
+  ],
+]);
+
 /** The engine of a job, or why this worker will never have one. Nothing falls back to another engine. */
 export function engineFor(engines: readonly EngineDescriptor[], job: AskedJob): EngineDescriptor | Never {
   const { engine: id } = job.source;
@@ -15,7 +23,9 @@ export function engineFor(engines: readonly EngineDescriptor[], job: AskedJob): 
   const engine = engines.find((one) => one.id === id);
   if (!engine) {
     const have = engines.map((one) => one.id).join(', ');
-    return never('ENGINE_UNAVAILABLE', `engine \`${id}\` is not part of this worker; it has: ${have}`);
+    const instead = ELSEWHERE.get(id);
+    const why = `engine \`${id}\` is not part of this worker; it has: ${have}`;
+    return never('ENGINE_UNAVAILABLE', instead === undefined ? why : `${why}; ${instead}`);
   }
   if (!engine.kinds.includes(kind)) return never('KIND_UNSUPPORTED', `${id} engine cannot serve ${kind} tasks`);
   if (!serves(engine, kind, job.model)) {

@@ -45,6 +45,7 @@ export type SiblingPaths = {
   readonly scratch: string;
   readonly localApi: string;
   readonly residency: string;
+  readonly engines: string;
   readonly models: string;
 };
 
@@ -61,6 +62,7 @@ export function siblingPaths(configPath: string, platform: NodeJS.Platform = pro
     scratch: join(dir, 'scratch'),
     localApi: join(dir, 'local-api.json'),
     residency: join(dir, 'residency.json'),
+    engines: join(dir, 'engines.json'),
     models: join(dir, 'models.json'),
   };
 }

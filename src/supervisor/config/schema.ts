@@ -66,6 +66,7 @@ const LOGGING = z
 const ENGINE = z.object({
   id: text.refine((value) => EngineId.safeParse(value).success, 'must be a lower-case engine id such as "my-engine"'),
   module: text.min(1, 'must not be empty'),
+  probe: text.min(1, 'must not be empty').optional(),
   kinds: z
     .array(z.enum(TASK_KINDS, `must be of ${TASK_KINDS.join(', ')}`), 'must be a list of kinds')
     .min(1, 'must name at least one kind'),
@@ -160,12 +161,14 @@ export function toConfig(file: ConfigFile, dir: string, context: PathContext): C
 
 function toDescriptor(engine: z.output<typeof ENGINE>, dir: string, context: PathContext): EngineDescriptor {
   const models = engine.models ?? [`${engine.id}:*`];
+  const urlOf = (module: string): string => pathToFileURL(resolvePath(module, dir, context)).href;
   return {
     id: engine.id,
     kinds: engine.kinds,
     models: Object.fromEntries(engine.kinds.map((kind) => [kind, models])),
     isolation: engine.isolation,
-    moduleUrl: pathToFileURL(resolvePath(engine.module, dir, context)).href,
+    moduleUrl: urlOf(engine.module),
+    ...(engine.probe !== undefined && { probeUrl: urlOf(engine.probe) }),
     ...(engine.load_stall_secs !== undefined && { loadStallMs: engine.load_stall_secs * 1000 }),
     ...(engine.run_stall_secs !== undefined && { runStallMs: engine.run_stall_secs * 1000 }),
   };

@@ -30,6 +30,7 @@ export function scriptedHost(): ScriptedHost {
       return run;
     },
     engines: [],
+    readyEngines: () => [],
     slots: () => ({}),
     models: () => [],
     configure() {},
