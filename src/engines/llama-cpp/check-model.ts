@@ -1,0 +1,70 @@
+// Looks at a model's file before the native library does, since that answers some faults with abort(): then all that is
+// known is a dead process. What is found here becomes a message that says what to do.
+import { Failure } from '../../protocol/failure.ts';
+import type { LocalModelFile } from '../engine.ts';
+import { GgufError, type GgufHeader, readGguf } from './gguf-file.ts';
+
+/** What the engine needs to know of a model besides its weights. */
+export type ModelFacts = {
+  readonly path: string;
+  readonly architecture: string;
+  readonly chatTemplate: string | undefined;
+  /** Only if the file says so itself; llama.cpp's own default is not asked. */
+  readonly addBos: boolean;
+};
+
+const AGAIN = 'remove it, so that it is downloaded again, or offer another file';
+const OTHER = 'use another file of this model, or convert it again';
+
+export function checkModel(file: LocalModelFile): ModelFacts {
+  const header = readHeader(file);
+  const reason = endsEarly(header);
+  if (reason !== undefined) throw invalid(file, reason, AGAIN);
+  const fault = unloadable(header);
+  if (fault !== undefined) throw invalid(file, fault, OTHER);
+  const { keys } = header;
+  const template = keys.get('tokenizer.chat_template');
+  return {
+    path: file.path,
+    architecture: String(keys.get('general.architecture')),
+    chatTemplate: typeof template === 'string' ? template : undefined,
+    addBos: keys.get('tokenizer.ggml.add_bos_token') === true,
+  };
+}
+
+function readHeader(file: LocalModelFile): GgufHeader {
+  try {
+    return readGguf(file.path);
+  } catch (cause) {
+    if (cause instanceof GgufError) throw invalid(file, cause.message, AGAIN);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Failure('MODEL_SOURCE_MISSING', `the model file ${file.filename} cannot be read: ${why}`, { cause });
+  }
+}
+
+function endsEarly({ tensors, dataStart, fileBytes }: GgufHeader): string | undefined {
+  const needed = tensors.reduce((most, { offset, bytes }) => Math.max(most, dataStart + offset + (bytes ?? 1)), 0);
+  return needed > fileBytes ? `ends early: it has ${fileBytes} of at least ${needed} bytes` : undefined;
+}
+
+/** The faults that end the process instead of raising an exception, found by trying them. */
+function unloadable({ keys, tokens, tensors }: GgufHeader): string | undefined {
+  const architecture = keys.get('general.architecture');
+  if (typeof architecture !== 'string') return 'does not say what kind of model it is (general.architecture)';
+  if (architecture === 'clip') return 'is the picture encoder of a model, not a language model';
+  // The other parts of a model in several files hold tensors only.
+  if (tensors.length === 0 && !keys.has('split.count')) return 'has no tensors';
+  if (keys.get(`${architecture}.block_count`) === 0) return 'has no layers (block_count is 0)';
+  if (architecture === 'llama') {
+    const missing = ['llama.feed_forward_length', 'llama.attention.head_count'].filter((key) => !keys.has(key));
+    if (missing.length > 0) return `lacks ${missing.join(' and ')}`;
+  }
+  if (new Set(tokens).size !== tokens.length) return 'has the same token twice';
+  if (keys.get('tokenizer.ggml.model') === 'llama' && !tokens.includes('<0x00>'))
+    return 'has no tokens for plain bytes';
+  return undefined;
+}
+
+function invalid({ filename }: LocalModelFile, reason: string, remedy: string): Failure {
+  return new Failure('MODEL_INVALID', `the model file ${filename} ${reason}; ${remedy}`);
+}

@@ -1,0 +1,177 @@
+// One chat completion: prompt in, tokens out one by one, the result in OpenAI's shape. The prompt is refused when it does
+// not fit; the context is never shifted, since then the model would answer a question that nobody asked.
+import { type LlamaContextSequence, LlamaGrammarEvaluationState, type LlamaModel, type Token } from 'node-llama-cpp';
+import { Failure } from '../../protocol/failure.ts';
+import type { LlmTask } from '../../protocol/index.ts';
+import type { EngineResult, RunContext } from '../engine.ts';
+import { type ChatTemplate, conversation, type TemplateKwargs } from './chat-template.ts';
+import { grammarFor } from './grammar.ts';
+import { openReasoning } from './reasoning.ts';
+import type { Sequences } from './sequences.ts';
+import { openStopScanner } from './stop-scanner.ts';
+import { openTokenText } from './token-text.ts';
+
+export type ChatModel = {
+  /** The model's name as the job gave it. */
+  readonly name: string;
+  readonly model: LlamaModel;
+  readonly template: ChatTemplate;
+  readonly sequences: Sequences;
+  readonly addBos: boolean;
+  /** The model's own template variables; a job's override them. */
+  readonly templateKwargs: TemplateKwargs;
+};
+
+/** The contract's: a job has no seed of its own, and the same job gives the same answer. */
+const SEED = 1234;
+/** The studio is told of progress four times a second at most. */
+const PROGRESS_MS = 250;
+
+type Answer = { content: string; reasoning: string; tokens: number; finish: 'stop' | 'length' };
+
+export async function complete(chat: ChatModel, task: LlmTask, context: RunContext): Promise<EngineResult> {
+  const startedMs = performance.now();
+  const prompt = promptOf(chat, task);
+  const grammar = task.jsonSchema === undefined ? undefined : await grammarFor(chat.model.llama, task.jsonSchema);
+  const sequence = await chat.sequences.acquire(context.signal, () => context.progress({ ratio: 0 }));
+  const answering = (async () => {
+    try {
+      context.signal.throwIfAborted();
+      const state = grammar && new LlamaGrammarEvaluationState({ model: chat.model, grammar });
+      return await answer(chat, sequence, task, prompt, state, context);
+    } finally {
+      // Only now: after a cancel the library still computes what it was given last.
+      chat.sequences.release(sequence);
+    }
+  })();
+  const { content, reasoning, tokens, finish } = await unlessAborted(answering, context.signal);
+  context.progress({ ratio: 1 });
+  return {
+    kind: 'json',
+    value: {
+      object: 'chat.completion',
+      model: chat.name,
+      choices: [
+        {
+          index: 0,
+          message: { role: 'assistant', content, ...(reasoning !== '' && { reasoning_content: reasoning }) },
+          finish_reason: finish,
+        },
+      ],
+      usage: {
+        prompt_tokens: prompt.tokens.length,
+        completion_tokens: tokens,
+        total_tokens: prompt.tokens.length + tokens,
+      },
+      elapsed_ms: Math.round(performance.now() - startedMs),
+    },
+  };
+}
+
+type Prompt = { readonly tokens: Token[]; readonly opensThought: boolean };
+
+function promptOf({ model, template, sequences, addBos, templateKwargs }: ChatModel, task: LlmTask): Prompt {
+  const text = template.render(conversation(task), { ...templateKwargs, ...task.chatTemplateKwargs });
+  const tokens = model.tokenize(text, true);
+  const { bos } = model.tokens;
+  if (addBos && bos !== null && tokens[0] !== bos) tokens.unshift(bos);
+  const { length } = tokens;
+  // The library's generator ends at once without a token to begin from.
+  if (length === 0) throw new Failure('INPUT_INVALID', "the model's chat template made an empty prompt");
+  if (length < sequences.contextSize) return { tokens, opensThought: text.trimEnd().endsWith('<think>') };
+  const advice = 'shorten the messages, or give the model a larger contextSize';
+  throw new Failure(
+    'INPUT_INVALID',
+    `prompt is ${length} tokens but the context holds ${sequences.contextSize}; ${advice}`,
+  );
+}
+
+async function answer(
+  chat: ChatModel,
+  sequence: LlamaContextSequence,
+  task: LlmTask,
+  prompt: Prompt,
+  grammar: LlamaGrammarEvaluationState | undefined,
+  context: RunContext,
+): Promise<Answer> {
+  const { signal } = context;
+  // The last token of an answer is never computed on, so a full context is prompt and answer together.
+  const budget = Math.min(Math.max(1, task.maxTokens), chat.sequences.contextSize - prompt.tokens.length);
+  const texts = openTokenText(chat.model, prompt.tokens);
+  const stops = openStopScanner(task.stop ?? []);
+  const reasoning = openReasoning(prompt.opensThought);
+  let tokens = 0;
+  let toldMs = 0;
+
+  function say(text: string): void {
+    const piece = reasoning.push(text);
+    if (piece !== '') context.token(piece);
+  }
+  function tell(): void {
+    const nowMs = performance.now();
+    if (nowMs - toldMs < PROGRESS_MS) return;
+    toldMs = nowMs;
+    context.progress({ ratio: tokens / budget, step: tokens, steps: budget });
+  }
+  function finish(how: Answer['finish']): Answer {
+    if (!stops.found) {
+      say(stops.push(texts.end()));
+      say(stops.end());
+    }
+    const { rest, content, reasoning: thought } = reasoning.end();
+    if (rest !== '') context.token(rest);
+    return { content, reasoning: thought, tokens, finish: stops.found ? 'stop' : how };
+  }
+
+  await sequence.clearHistory();
+  const last = await readPrompt(chat, sequence, prompt.tokens, signal, tell);
+  const generated = sequence.evaluate(last, {
+    temperature: Math.max(0, task.temperature),
+    // The library's own defaults (40, 0.95) would narrow the choice where the job did not ask for it.
+    topK: 0,
+    topP: task.topP ?? 1,
+    seed: SEED,
+    // A thought that the template has begun is free text; the grammar is for the answer after it.
+    ...(grammar && { grammarEvaluationState: () => (reasoning.thinking ? undefined : grammar) }),
+  });
+  for await (const token of generated) {
+    signal.throwIfAborted();
+    tokens += 1;
+    say(stops.push(texts.push(token)));
+    if (stops.found) return finish('stop');
+    if (tokens >= budget) return finish('length');
+    tell();
+  }
+  signal.throwIfAborted();
+  return finish('stop');
+}
+
+/** Computes the prompt but for its end, piece by piece, so that a cancel or the watchdog is heard in between. */
+async function readPrompt(
+  { sequences }: ChatModel,
+  sequence: LlamaContextSequence,
+  prompt: readonly Token[],
+  signal: AbortSignal,
+  tell: () => void,
+): Promise<Token[]> {
+  let at = 0;
+  for (; prompt.length - at > sequences.batchSize; at += sequences.batchSize) {
+    await sequence.evaluateWithoutGeneratingNewTokens(prompt.slice(at, at + sequences.batchSize));
+    signal.throwIfAborted();
+    tell();
+  }
+  return prompt.slice(at);
+}
+
+/** Rejects as soon as the signal aborts, whatever the library still does; nothing is said after that. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+    work.catch(() => {});
+  }
+}

@@ -1,0 +1,12 @@
+// Which of the offer's files is the model.
+import { Failure } from '../../protocol/failure.ts';
+import type { LocalModelFile, ModelRef } from '../engine.ts';
+
+/** The file with role `model`, else the first one, among those that end in .gguf. */
+export function pickModelFile({ model }: ModelRef, files: readonly LocalModelFile[]): LocalModelFile {
+  const candidates = files.filter(({ filename }) => /\.gguf$/i.test(filename));
+  const file = candidates.find(({ role }) => role === 'model') ?? candidates[0];
+  if (file) return file;
+  const given = files.map(({ filename }) => filename).join(', ') || 'no files';
+  throw new Failure('MODEL_SOURCE_MISSING', `llama-cpp needs a .gguf file for \`${model}\`; the offer has ${given}`);
+}
