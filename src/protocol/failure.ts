@@ -11,6 +11,18 @@ export const FAILURES = {
   MODEL_SOURCE_MISSING: { retryable: false },
   /** The model's files are there and are not a model this engine can load. */
   MODEL_INVALID: { retryable: false },
+  /** A URL that this worker does not fetch: not https, or an address that is not public. */
+  ADDRESS_REFUSED: { retryable: false },
+  /** The server has no such file, or does not give it to this worker. */
+  MODEL_NOT_FOUND: { retryable: false },
+  /** What the server sent is not the file that the offer means: its length or digest differs. */
+  MODEL_CORRUPT: { retryable: true },
+  /** The connection broke too often, or the server is out of order. */
+  DOWNLOAD_FAILED: { retryable: true },
+  /** No room for the model's files. */
+  DISK_FULL: { retryable: true },
+  /** The folder for models cannot be written. */
+  MODELS_UNWRITABLE: { retryable: true },
   /** The model is larger than this worker may ever use. */
   MODEL_TOO_LARGE: { retryable: false },
   /** Memory is taken now; it may fit once a neighbour has gone. */
