@@ -7,6 +7,7 @@ import { openRedactor } from '../logs/redact.ts';
 import { packageVersion } from '../machine.ts';
 import { UsageError } from './command.ts';
 import { configCommand } from './config-command.ts';
+import { doctorCommand } from './doctor-command.ts';
 import { disableCommand, enableCommand } from './enable-command.ts';
 import { registerCommand } from './register-command.ts';
 import { runCommand } from './run-command.ts';
@@ -16,6 +17,7 @@ import { statusCommand } from './status-command.ts';
 const COMMANDS = [
   runCommand,
   statusCommand,
+  doctorCommand,
   registerCommand,
   setThresholdCommand,
   enableCommand,
