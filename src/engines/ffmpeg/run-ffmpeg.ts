@@ -123,7 +123,8 @@ function failureOf(run: FfmpegRun, ended: Ended, said: readonly string[]): Failu
   if (ended.exitCode === undefined) {
     return new Failure('ENGINE_UNAVAILABLE', `${run.what}: ffmpeg could not be started: ${ended.message}`);
   }
-  const ours = /No space left on device|Cannot allocate memory/.test(why);
+  if (/No space left on device/.test(why)) return new Failure('DISK_FULL', `${run.what}: no room for the file`);
+  const ours = /Cannot allocate memory/.test(why);
   return new Failure(ours ? 'ENGINE_FAILED' : run.blame, `${run.what}: ffmpeg ended with ${ended.exitCode}${because}`);
 }
 
