@@ -1,0 +1,17 @@
+// Whether whisper.cpp works on this machine: the build that the operator's choice demands is loaded, no model is.
+import { toFailure } from '../../protocol/failure.ts';
+import type { Probe } from '../engine.ts';
+import { loadLibrary } from './library.ts';
+
+export const probe: Probe = async ({ gpu }) => {
+  try {
+    const { variant, useGpu, passedOver } = loadLibrary(gpu);
+    const backend = useGpu ? (variant === 'default' ? 'metal' : variant) : 'cpu';
+    const more = passedOver.length > 0 ? `; not usable: ${passedOver.join('; ')}` : '';
+    return { ready: true, detail: `whisper.cpp, ${variant} build${more}`, backend };
+  } catch (thrown) {
+    const { message } = toFailure(thrown, 'ENGINE_UNAVAILABLE');
+    const [detail = message, remedy] = message.split(/: (?=install |choose )/);
+    return { ready: false, detail, ...(remedy && { remedy }) };
+  }
+};
