@@ -52,15 +52,18 @@ test('nothing that runs in the supervisor imports an engine', () => {
     join(SRC, 'main.ts'),
   ];
   const reached = reachableFrom(starts);
-  const forbidden = [...reached.keys()].filter((file) => {
-    const name = relative(ENGINES, file);
-    return !name.startsWith('..') && !/^(engine|roster)\.ts$|^[\w-]+\/descriptor\.ts$/.test(name);
-  });
+  const forbidden = [...reached.keys()].filter((file) => !relative(ENGINES, file).startsWith('..') && !isData(file));
   assert.deepEqual(
     forbidden.map((file) => `${relative(SRC, file)}, imported by ${relative(SRC, reached.get(file) ?? '')}`),
     [],
   );
 });
+
+/** A descriptor and what it names: no code of an engine, no library, and nothing of Node that does anything. */
+function isData(file: string): boolean {
+  if (/[/\\](engine|probe|process-env)\.ts$/.test(relative(ENGINES, file))) return false;
+  return importsOf(file).every((target) => target.startsWith('.') || target === 'node:path' || target === 'node:url');
+}
 
 function isDescriptor(value: unknown): value is EngineDescriptor {
   return typeof value === 'object' && value !== null && 'moduleUrl' in value && 'isolation' in value;
@@ -74,22 +77,25 @@ function importedByEntriesAlone(name: string): boolean {
   return fromEntries.has(file) && !fromHost.has(file);
 }
 
-/** Every file that loading `starts` also loads, with the one that names it. Types leave nothing behind at run time. */
+/** Every file that loading `starts` also loads, with the one that names it. */
 function reachableFrom(starts: readonly string[]): Map<string, string> {
   const reached = new Map(starts.map((file) => [file, file]));
   for (const [file] of reached) {
-    if (!existsSync(file)) continue;
-    const text = readFileSync(file, 'utf8');
-    for (const [, clause = '', target = ''] of text.matchAll(
-      /^\s*(?:import|export)\s+([^'";]*?\bfrom\s+)?'(\.[^']+)'/gm,
-    )) {
+    for (const target of importsOf(file)) {
       const imported = resolve(dirname(file), target);
-      if (!/^type\b/.test(clause) && !reached.has(imported)) reached.set(imported, file);
-    }
-    for (const [, target = ''] of text.matchAll(/\bimport\('(\.[^']+)'\)/g)) {
-      const imported = resolve(dirname(file), target);
-      if (!reached.has(imported)) reached.set(imported, file);
+      if (target.startsWith('.') && !reached.has(imported)) reached.set(imported, file);
     }
   }
   return reached;
+}
+
+/** What a file imports at run time, `import()` with a fixed name included. Types leave nothing behind. */
+function importsOf(file: string): string[] {
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const fixed = [...text.matchAll(/^\s*(?:import|export)\s+([^'";]*?\bfrom\s+)?'([^']+)'/gm)];
+  const later = [...text.matchAll(/\bimport\('([^']+)'\)/g)];
+  return [
+    ...fixed.flatMap(([, clause = '', target = '']) => (/^type\b/.test(clause) ? [] : [target])),
+    ...later.map(([, target = '']) => target),
+  ];
 }

@@ -37,8 +37,11 @@ function enginesText({ engines }: DoctorReport): string[] {
 }
 
 function whatOf({ kinds, detail, backend, devices }: EngineCheck): string {
-  const where = [backend, devices?.join(', ')].filter(Boolean).join(' on ');
-  return `${kinds.join(', ')}: ${[detail, where].filter(Boolean).join('; ')}`;
+  // Most engines tell these in their own words already.
+  const untold = [backend, ...(devices ?? [])].filter(
+    (word) => word && !detail.toLowerCase().includes(word.toLowerCase()),
+  );
+  return `${kinds.join(', ')}: ${[detail, ...untold].join('; ')}`;
 }
 
 function machineText({ gpu, memory, disks }: DoctorReport): string[] {

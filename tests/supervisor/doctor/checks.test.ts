@@ -62,7 +62,7 @@ test('GPUs, a running worker and a studio in trouble have their lines', () => {
     config: { path: '/c/config.toml', exists: true, warnings: [] },
     engines: [
       { id: 'synthetic', kinds: ['llm'], ready: true, detail: 'placeholders' },
-      { id: 'llama-cpp', kinds: ['llm'], ready: true, detail: '3.21.1', backend: 'cuda', devices: ['RTX 4090'] },
+      { id: 'llama-cpp', kinds: ['llm'], ready: true, detail: 'b1 on CUDA', backend: 'cuda', devices: ['RTX 4090'] },
       { id: 'sd-cpp', kinds: ['image'], ready: false, detail: 'no sd-cli', remedy: 'install it' },
     ],
     gpu: {
@@ -87,7 +87,7 @@ test('GPUs, a running worker and a studio in trouble have their lines', () => {
 
 Engines
   ✓ ready      synthetic  llm: placeholders
-  ✓ ready      llama-cpp  llm: 3.21.1; cuda on RTX 4090
+  ✓ ready      llama-cpp  llm: b1 on CUDA; RTX 4090
   ✗ not ready  sd-cpp     image: no sd-cli
                           → install it
 
