@@ -1,0 +1,26 @@
+// What a build of stable-diffusion.cpp can do, told from its `--version`. Pure. Flags came and went between builds, and
+// a build refuses a flag that it does not know.
+
+export type Traits = {
+  /** As `--version` says it, for people. */
+  readonly version: string;
+  /** Zero conditioning is a model argument, no longer a flag of its own. */
+  readonly modelArgs: boolean;
+  readonly eagerLoad: boolean;
+  readonly listDevices: boolean;
+  /** sd-server speaks `/sdcpp/v1/img_gen` and `/sdcpp/v1/vid_gen`. */
+  readonly serverJobs: boolean;
+};
+
+/** The build that a release's tag counts: `master-<build>-<commit>`. A version of another shape counts as a new one. */
+export function traitsOf(versionText: string): Traits {
+  const [, tag, count] = /\b([a-z][\w.]*-(\d+)-[0-9a-f]{7,})/.exec(versionText) ?? [];
+  const build = count === undefined ? Number.POSITIVE_INFINITY : Number(count);
+  return {
+    version: tag ?? (versionText.trim().split('\n')[0]?.slice(0, 120) || 'unknown version'),
+    serverJobs: build >= 578,
+    eagerLoad: build >= 715,
+    listDevices: build >= 747,
+    modelArgs: build >= 765,
+  };
+}
