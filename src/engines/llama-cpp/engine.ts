@@ -20,7 +20,7 @@ const OUT_OF_MEMORY = /out of memory|failed to allocate|unable to allocate|cudaM
 /** What the local API can do with a model beyond running jobs. */
 export type LoadedLlama = LoadedModel & Pick<Embedder, 'embed'>;
 
-export const engine: Engine = { load };
+export const engine = { load } satisfies Engine;
 
 async function load(ref: ModelRef, context: LoadContext): Promise<LoadedLlama> {
   const owned: AsyncDisposable[] = [];
@@ -139,10 +139,9 @@ function loadFailure(cause: unknown, { errors, name }: Backend): Failure {
   if (cause instanceof InsufficientMemoryError || errors.some((line) => OUT_OF_MEMORY.test(line))) {
     return new Failure('VRAM_EXHAUSTED', `the model does not fit into the memory for ${name} now: ${why}`, { cause });
   }
-  const said = errors.at(-1);
-  return new Failure('MODEL_INVALID', `llama.cpp cannot load the model: ${said ?? why}; use another file of it`, {
-    cause,
-  });
+  // The first line says what is wrong; those after it, that therefore nothing was loaded.
+  const said = errors[0]?.replace(/^.*error loading model: /, '') ?? why;
+  return new Failure('MODEL_INVALID', `llama.cpp cannot load the model: ${said}; use another file of it`, { cause });
 }
 
 function memoryOf(model: LlamaModel, backend: Backend, sequences: Sequences | undefined): number {

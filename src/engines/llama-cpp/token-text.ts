@@ -19,8 +19,7 @@ export function openTokenText(model: LlamaModel, prompt: readonly Token[]): Toke
   let before = prompt.slice(-CONTEXT);
   let held: Token[] = [];
 
-  function take(): string {
-    const text = model.detokenize(held, false, before);
+  function take(text: string): string {
     before = [...before, ...held].slice(-CONTEXT);
     held = [];
     return text;
@@ -28,9 +27,9 @@ export function openTokenText(model: LlamaModel, prompt: readonly Token[]): Toke
   return {
     push(token) {
       held.push(token);
-      if (held.length >= HELD_MAX) return take();
-      return model.detokenize(held, false, before).endsWith(UNFINISHED) ? '' : take();
+      const text = model.detokenize(held, false, before);
+      return text.endsWith(UNFINISHED) && held.length < HELD_MAX ? '' : take(text);
     },
-    end: () => (held.length > 0 ? take() : ''),
+    end: () => (held.length > 0 ? take(model.detokenize(held, false, before)) : ''),
   };
 }

@@ -1,0 +1,16 @@
+import { after } from 'node:test';
+import { llamaCpp } from '../../../src/engines/llama-cpp/descriptor.ts';
+import { conformance } from '../conformance.ts';
+import { chatJob, writeModels } from './models.ts';
+
+const models = await writeModels();
+after(() => models[Symbol.asyncDispose]());
+
+conformance({
+  title: 'the llama.cpp engine',
+  extraEngines: [llamaCpp],
+  settings: { modelsRoot: models.root, gpu: 'cpu' },
+  jobs: [chatJob('hi')],
+  slowJob: chatJob('@loop', { maxTokens: 1000 }),
+  wrongJob: chatJob('x'.repeat(9000)),
+});
