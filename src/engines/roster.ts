@@ -5,8 +5,18 @@ import { ffmpeg } from './ffmpeg/descriptor.ts';
 import { llamaCpp } from './llama-cpp/descriptor.ts';
 import { onnx } from './onnx/descriptor.ts';
 import { kokoro, piper } from './piper/descriptor.ts';
+import { sdCpp } from './sd-cpp/descriptor.ts';
 import { synthetic } from './synthetic/descriptor.ts';
 import { whisperCpp } from './whisper-cpp/descriptor.ts';
 
 /** In the order in which a model without a source looks for its engine; `synthetic` stays last. */
-export const ROSTER: readonly EngineDescriptor[] = [llamaCpp, whisperCpp, onnx, piper, kokoro, ffmpeg, synthetic];
+export const ROSTER: readonly EngineDescriptor[] = [
+  llamaCpp,
+  whisperCpp,
+  onnx,
+  sdCpp,
+  piper,
+  kokoro,
+  ffmpeg,
+  synthetic,
+];
