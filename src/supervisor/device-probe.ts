@@ -90,7 +90,7 @@ async function readAll(root: string, folder: string, name: string, parse: (text:
 }
 
 /** Empty when the tool is not there, fails or takes too long: then there is nothing to read, and the next source is asked. */
-async function outputOf(command: string, args: readonly string[], options: ProbeOptions): Promise<string> {
+export async function outputOf(command: string, args: readonly string[], options: ProbeOptions = {}): Promise<string> {
   // Loaded here because most starts need no tool at all, and it costs 50 ms and 20 MB.
   const { execa } = await import('execa');
   const env = options.searchPath === undefined ? {} : { PATH: options.searchPath };

@@ -1,6 +1,6 @@
 // Which GPUs there are, and the driver where it can be had. The memory figure is the one that the worker uses
 // (device-probe.ts); names and driver are for people, and only NVIDIA's tools tell them.
-import { probeDevice } from '../device-probe.ts';
+import { outputOf, probeDevice } from '../device-probe.ts';
 
 export type GpuCheck = {
   /** GiB of all devices together, 0 when none was found. */
@@ -12,8 +12,6 @@ export type GpuCheck = {
   readonly warnings: readonly string[];
 };
 
-const TOOL_MS_MAX = 5_000;
-
 export async function checkGpu(): Promise<GpuCheck> {
   const [device, text] = await Promise.all([probeDevice(), askNvidiaSmi()]);
   const { devices, driver } = parseDevices(text);
@@ -22,14 +20,8 @@ export async function checkGpu(): Promise<GpuCheck> {
 }
 
 async function askNvidiaSmi(): Promise<string> {
-  if (process.platform === 'darwin') return '';
-  const { execa } = await import('execa');
   const query = '--query-gpu=name,driver_version,memory.total,memory.free';
-  const { failed, stdout } = await execa('nvidia-smi', [query, '--format=csv,noheader,nounits'], {
-    ...{ timeout: TOOL_MS_MAX, reject: false, stdin: 'ignore', stderr: 'ignore', windowsHide: true },
-    killSignal: 'SIGKILL',
-  });
-  return failed ? '' : stdout;
+  return outputOf('nvidia-smi', [query, '--format=csv,noheader,nounits']);
 }
 
 /** One line a device: name, driver, MiB in all, MiB free; a figure may be `[N/A]`. */
