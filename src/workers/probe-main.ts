@@ -24,7 +24,6 @@ async function answer({ kind, moduleUrl, settings }: ProbeOrder): Promise<ProbeA
   }
   const name = kind === 'env' ? 'processEnv' : 'probe';
   const exported = module[name];
-  if (kind === 'env' && typeof exported === 'object') return { kind: 'answered', value: exported };
   if (typeof exported !== 'function') return { kind: 'missing', why: `its module has no \`${name}\` export` };
   try {
     return { kind: 'answered', value: await (exported as Asked)(settings) };
