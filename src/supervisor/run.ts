@@ -1,5 +1,6 @@
 // `studio-worker run`: the process around a worker. It takes the lock, opens what lasts as long as the process (logs,
 // host, outbox), runs the worker, and turns its end into an exit code.
+import { isDeepStrictEqual } from 'node:util';
 import { allEngines } from '../workers/all-engines.ts';
 import { openHost } from '../workers/host.ts';
 import { siblingPaths } from './config/paths.ts';
@@ -49,9 +50,10 @@ export async function run({ configPath }: RunOptions): Promise<number> {
   banner(logs, config, device);
   const settings = (): ReturnType<typeof hostSettings> =>
     hostSettings(config.current, deviceBudgetBytes({ totalGb: device.totalGb, marginGb: config.current.vramMarginGb }));
+  const ownEngines = config.current.engines;
   const forEngines = engineSettings(config.current);
   await using registry = await openEngineRegistry({
-    engines: allEngines(config.current.engines),
+    engines: allEngines(ownEngines),
     settings: forEngines,
     version: packageVersion(),
     cacheFile: paths.engines,
@@ -60,7 +62,7 @@ export async function run({ configPath }: RunOptions): Promise<number> {
   });
   await using host = await openHost({
     settings: settings(),
-    extraEngines: config.current.engines,
+    extraEngines: ownEngines,
     engineSettings: forEngines,
     probed: registry.report,
     scratchRoot: paths.scratch,
@@ -72,6 +74,11 @@ export async function run({ configPath }: RunOptions): Promise<number> {
     for (const secret of secretsOf(config)) logs.addSecret(secret);
     const { vramThresholdGb, autoEnabled } = config.current;
     logs.info('config', 'configuration changed', { vramThresholdGb, autoEnabled });
+    // Engines were checked, and models were loaded, with what stood there at the start.
+    const { current } = config;
+    if (!isDeepStrictEqual([engineSettings(current), current.engines], [forEngines, ownEngines])) {
+      logs.warn('config', 'what engines are told (gpu, models_root, …) takes effect with the next start');
+    }
   });
   const outbox = await openOutbox(paths.outbox, (message, fields) => logs.warn('outbox', message, fields));
 

@@ -71,6 +71,13 @@ test('once what it needs is there, it is advertised within a heartbeat and takes
   assert.ok(Date.now() - readyAtMs < 5_000, 'within one heartbeat');
 });
 
+test('a changed GPU is said to need a restart', async () => {
+  const text = await readFile(worker.configPath, 'utf8');
+  await writeFile(worker.configPath, `gpu = "cpu"\n${text}`);
+  await worker.until('what engines are told (gpu, models_root, …) takes effect with the next start');
+  await writeFile(worker.configPath, text);
+});
+
 test('a restart advertises it at once, from what the last run found', async () => {
   const { dir } = worker;
   await worker[Symbol.asyncDispose]();
