@@ -33,7 +33,7 @@ async function checkAvi(file: Uint8Array, asked: AskedVideo): Promise<number> {
 }
 
 async function decode(file: Uint8Array, page = 0): Promise<Asked> {
-  const { info } = await sharp(file, { failOn: 'truncated', page })
+  const { info } = await sharp(file, { failOn: 'error', page })
     .raw()
     .toBuffer({ resolveWithObject: true })
     .catch(broken);

@@ -19,7 +19,7 @@ export function imageExt(asked: string): 'png' | 'jpg' | 'bmp' | 'webp' {
 }
 
 export async function encodeImage(file: Uint8Array, asked: Asked, ext: string): Promise<EncodedImage> {
-  const picture = sharp(file, { failOn: 'truncated' });
+  const picture = sharp(file, { failOn: 'error' });
   const raw = await picture
     .removeAlpha()
     .toColourspace('srgb')

@@ -76,18 +76,19 @@ export type Ending = {
 /** For an end that was not asked for, or an exit code other than 0. */
 export function endFailure({ name, exit, lines }: Ending): Failure {
   const how = exit.signal ? `was ended by ${exit.signal}` : `exited with ${exit.code}`;
-  const said = lastWords(lines);
-  const rule = ruleFor(lines);
-  const hint = rule?.hint ?? (exit.signal ? SIGNAL_HINT[exit.signal] : undefined);
-  const code = rule?.code ?? (exit.signal ? 'ENGINE_CRASHED' : 'ENGINE_FAILED');
-  return new Failure(code, [`${name} ${how}${said ? `: ${said}` : ''}`, ...(hint ? [`(${hint})`] : [])].join(' '));
+  const cause = causeIn(lines);
+  const said = lastWords(lines, cause?.line);
+  const hint = cause?.rule.hint ?? (exit.signal ? SIGNAL_HINT[exit.signal] : undefined);
+  const code = cause?.rule.code ?? (exit.signal ? 'ENGINE_CRASHED' : 'ENGINE_FAILED');
+  return new Failure(code, `${name} ${how}${said ? `: ${said}` : ''}${hint ? ` (${hint})` : ''}`);
 }
 
 /** For words without an end: an answer of the server that says no. */
 export function wordsFailure(what: string, lines: readonly string[], fallback: FailureCode): Failure {
-  const rule = ruleFor(lines);
-  const said = lastWords(lines);
-  return new Failure(rule?.code ?? fallback, `${what}${said ? `: ${said}` : ''}${rule ? ` (${rule.hint})` : ''}`);
+  const cause = causeIn(lines);
+  const said = lastWords(lines, cause?.line);
+  const hint = cause ? ` (${cause.rule.hint})` : '';
+  return new Failure(cause?.rule.code ?? fallback, `${what}${said ? `: ${said}` : ''}${hint}`);
 }
 
 /**
@@ -105,18 +106,25 @@ export function startFailure(file: string, question: string, words: string): Fai
   return new Failure('ENGINE_UNAVAILABLE', failure.message);
 }
 
-function ruleFor(lines: readonly string[]): Rule | undefined {
-  return RULES.find(({ sign }) => lines.some((line) => sign.test(line)));
+type Cause = { readonly rule: Rule; readonly line: string };
+
+function causeIn(lines: readonly string[]): Cause | undefined {
+  for (const rule of RULES) {
+    const line = lines.find((one) => rule.sign.test(one));
+    if (line !== undefined) return { rule, line };
+  }
+  return undefined;
 }
 
 const LAST_LINES = 3;
 const LINE_CHARS_MAX = 200;
 
-/** The last telling lines in one, with paths of this machine cut down to file names. */
-export function lastWords(lines: readonly string[]): string {
-  const telling = lines.filter((line) => line.trim() !== '' && !/^\s+(-|<)/.test(line));
-  const words = telling.slice(-LAST_LINES).map((line) => withoutFolders(line.trim()).slice(0, LINE_CHARS_MAX));
-  return words.join('; ');
+/** The last telling lines in one, and the cause before them, with paths of this machine cut down to file names. */
+export function lastWords(lines: readonly string[], cause?: string): string {
+  // Usage text and stacks are indented.
+  const last = lines.filter((line) => /^\S|what\(\)/.test(line)).slice(-LAST_LINES);
+  const words = cause === undefined || last.includes(cause) ? last : [cause, ...last.slice(1)];
+  return words.map((line) => withoutFolders(line.trim()).slice(0, LINE_CHARS_MAX)).join('; ');
 }
 
 function withoutFolders(line: string): string {

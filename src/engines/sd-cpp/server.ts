@@ -52,6 +52,7 @@ export type ServerOptions = {
 
 const ATTEMPTS = 3;
 const PROBE_MS = 20;
+const LAST_WORDS_MS = 500;
 /** Each connection goes to a server of the kernel's choice: four in a row miss a second one once in sixteen times. */
 const PROBES = 4;
 
@@ -72,10 +73,14 @@ async function start(options: ServerOptions, port: number): Promise<Server | und
   const mark = `mark-${randomUUID()}`;
   await writeFile(join(loraDir, `${mark}.safetensors`), '');
   const output = openOutputLog(log);
+  const listening = Promise.withResolvers<void>();
   const program = await openProgram({
     ...{ file, cwd, env, args: options.args(port) },
     heard: (stream, text) => {
-      for (const event of output.push(stream, text)) heard(event);
+      for (const event of output.push(stream, text)) {
+        if (event.kind === 'line' && event.text.startsWith('listening on')) listening.resolve();
+        heard(event);
+      }
     },
   });
   let exit: Exit | undefined;
@@ -92,6 +97,8 @@ async function start(options: ServerOptions, port: number): Promise<Server | und
     // The server may say where a link leads.
     const paths = [options.mainPath, await realpath(options.mainPath)];
     const capabilities = await untilReady(server, { mark, paths, signal });
+    // What was printed before readiness may still be on its way here, and a warning among it matters.
+    if (capabilities) await Promise.race([listening.promise, sleep(LAST_WORDS_MS)]);
     return capabilities && { ...server, capabilities };
   } catch (thrown) {
     await program.stop();

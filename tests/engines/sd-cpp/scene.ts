@@ -1,4 +1,5 @@
 // A model made of stand-in files, the engine loaded with it, and short ways to run tasks and to hear what they say.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,10 +21,17 @@ export const BIN = fileURLToPath(new URL('../../../fixtures/bin', import.meta.ur
 /** How the engine is to find the stand-in, in this process and in what it starts. */
 export function useStandIn(which: 'cli' | 'server'): void {
   process.env.STAND_IN_NODE = process.execPath;
-  process.env.STUDIO_WORKER_SD_CLI = join(BIN, 'sd-cli');
-  process.env.STUDIO_WORKER_SD_SERVER = join(BIN, 'sd-server');
-  if (which === 'server') return;
-  delete process.env.STUDIO_WORKER_SD_SERVER;
+  if (which === 'server') process.env.STUDIO_WORKER_SD_SERVER = join(BIN, 'sd-server');
+  else process.env.STUDIO_WORKER_SD_CLI = loneCli();
+}
+
+/** An sd-cli without the sd-server that lies beside the stand-in, since that one would be preferred. */
+function loneCli(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'sd-cpp-cli-'));
+  process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+  const path = join(dir, 'sd-cli');
+  writeFileSync(path, `#!/bin/sh\nexec "${join(BIN, 'sd-cli')}" "$@"\n`, { mode: 0o755 });
+  return path;
 }
 
 export const DEFAULTS: CliDefaults = { cfgScale: 1, steps: 3, width: 64, height: 64 };

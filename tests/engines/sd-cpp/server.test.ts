@@ -193,7 +193,7 @@ describe('an sd-server that starts badly', limit, () => {
     }
     const model = await scene.file('model');
     for (const [files, code, message] of [
-      [[model, await scene.file('vae', 'not a model')], 'MODEL_INVALID', /loading vae from 'vae\.gguf' failed/],
+      [[model, await scene.file('t5xxl', 'not a model')], 'MODEL_INVALID', /loading t5xxl from 't5xxl\.gguf' failed/],
       [[model, gone], 'MODEL_SOURCE_MISSING', /gone\.gguf/],
       [[await scene.file('vae')], 'MODEL_SOURCE_MISSING', /`diffusion-model` or `model`.*vae/],
       [[], 'MODEL_SOURCE_MISSING', /roles: none/],
