@@ -9,6 +9,7 @@ import { guardedGet } from '../network/guarded-get.ts';
 import { isResumable, judge, rangeHeaders, type Wanted } from './answer.ts';
 import { checkDisk, diskFailure } from './disk.ts';
 import { atMirror, type Hub, hubHeaders } from './hub.ts';
+import { openInflow } from './inflow.ts';
 import { openPart, type Part } from './part.ts';
 
 /** A server that fails this often without a megabyte in between is given up; the studio may try again later. */
@@ -107,18 +108,22 @@ async function receive(order: DownloadOrder, part: Part, context: DownloadContex
 async function receiveOnce(order: DownloadOrder, part: Part, context: DownloadContext): Promise<void> {
   const { what } = order;
   const answer = await ask(order, part, context);
+  const inflow = openInflow(answer.body);
   const total = await prepare(answer, order, part, context);
   if (total === 'done') return;
   if (total !== undefined) await checkDisk(order.target, total - part.size, what);
   context.arrived(part.size, total);
   try {
-    for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
-      await append(part, chunk, what);
+    for await (const pieces of inflow) {
+      for (const piece of pieces) {
+        const behind = part.append(piece);
+        if (behind) await written(behind, what);
+      }
       context.arrived(part.size, total);
     }
   } finally {
     // Also when the connection broke: the next attempt goes on after what is on disk.
-    await flush(part, what);
+    await written(part.flush(), what);
   }
   if (total !== undefined && part.size !== total) {
     throw new Failure('DOWNLOAD_FAILED', `${what} ended after ${part.size} of ${total} bytes`);
@@ -163,22 +168,14 @@ async function prepare(
       }
     }
   } catch (thrown) {
-    answer.body.on('error', () => {}).destroy();
+    answer.body.destroy();
     throw thrown instanceof Failure ? thrown : diskFailure(thrown, order.what);
   }
 }
 
-async function append(part: Part, chunk: Uint8Array, what: string): Promise<void> {
+async function written(writing: Promise<void>, what: string): Promise<void> {
   try {
-    await part.append(chunk);
-  } catch (thrown) {
-    throw diskFailure(thrown, what);
-  }
-}
-
-async function flush(part: Part, what: string): Promise<void> {
-  try {
-    await part.flush();
+    await writing;
   } catch (thrown) {
     throw diskFailure(thrown, what);
   }

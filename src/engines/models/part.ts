@@ -4,8 +4,13 @@ import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hashStart } from './digest.ts';
 
-/** Written at a time. Large writes are what makes a fast disk fast; two of these are in memory at most. */
+/**
+ * Hashed and written at a time. A few buffers of this size take turns: received pieces are copied into them and can be
+ * forgotten at once, which is what keeps memory flat at any speed.
+ */
 const BATCH_BYTES = 1024 * 1024;
+/** Writes that may wait for the disk before the sender has to. */
+const PENDING_MAX = 2;
 
 /** The version of the remote file, as its server names it. */
 export type Version = {
@@ -22,14 +27,15 @@ export type Part = AsyncDisposable & {
   readonly version: Version | undefined;
   /** From the first byte again, of the given version. */
   restart(version: Version): Promise<void>;
-  append(chunk: Uint8Array): Promise<void>;
+  /** Copies the chunk. A promise means that the disk is behind: wait for it before the next one. */
+  append(chunk: Uint8Array): Promise<void> | undefined;
   /** Waits until all that was appended is in the file. */
   flush(): Promise<void>;
   /** Makes it the file at `target`, which replaces what is there. */
   finish(target: string): Promise<void>;
   /** Leaves nothing of it. */
   remove(): Promise<void>;
-  /** Of what is there. Can be asked once. */
+  /** Of what is there, once it is flushed. Can be asked once. */
   digest(): string;
 };
 
@@ -39,32 +45,39 @@ export async function openPart(path: string, signal: AbortSignal, hashed: (bytes
   let version = await readVersion(notes);
   let size = (await handle.stat()).size;
   let hash: Hash;
-  let batch: Uint8Array[] = [];
-  let batched = 0;
-  let writing: Promise<unknown> = Promise.resolve();
+  let filling = Buffer.allocUnsafeSlow(BATCH_BYTES);
+  let filled = 0;
+  let pending = 0;
+  let writing = Promise.resolve();
+  const free: Buffer<ArrayBuffer>[] = [];
 
   async function clear(): Promise<void> {
-    batch = [];
-    batched = 0;
+    filled = 0;
     await writing;
     await handle.truncate(0);
     size = 0;
     hash = createHash('sha256');
   }
 
-  /** One write is under way while the next batch is being received and hashed. */
-  async function write(): Promise<void> {
-    await writing;
-    const chunks = batch;
-    batch = [];
-    batched = 0;
-    // Rejections are met by whoever writes or flushes next; that always happens.
-    writing = writeAll(handle, chunks);
+  /** Writes are under way while the next batch is being received and hashed. */
+  function write(): void {
+    const buffer = filling;
+    const bytes = buffer.subarray(0, filled);
+    hash.update(bytes);
+    filling = free.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
+    filled = 0;
+    pending += 1;
+    writing = writing.then(async () => {
+      await writeAll(handle, bytes);
+      pending -= 1;
+      free.push(buffer);
+    });
+    // Met by whoever appends too much or flushes next; that always happens.
     writing.catch(() => {});
   }
 
   async function flush(): Promise<void> {
-    if (batched > 0) await write();
+    if (filled > 0) write();
     await writing;
   }
 
@@ -88,12 +101,16 @@ export async function openPart(path: string, signal: AbortSignal, hashed: (bytes
       version = next;
       await writeFile(notes, JSON.stringify(next));
     },
-    async append(chunk) {
-      hash.update(chunk);
-      batch.push(chunk);
-      batched += chunk.byteLength;
-      size += chunk.byteLength;
-      if (batched >= BATCH_BYTES) await write();
+    append(chunk) {
+      for (let at = 0; at < chunk.byteLength; ) {
+        const bytes = Math.min(chunk.byteLength - at, BATCH_BYTES - filled);
+        filling.set(chunk.subarray(at, at + bytes), filled);
+        at += bytes;
+        filled += bytes;
+        size += bytes;
+        if (filled === BATCH_BYTES) write();
+      }
+      return pending > PENDING_MAX ? writing : undefined;
     },
     flush,
     async finish(target) {
@@ -117,23 +134,9 @@ export async function openPart(path: string, signal: AbortSignal, hashed: (bytes
   };
 }
 
-async function writeAll(handle: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
-  let rest = [...chunks];
-  while (rest.length > 0) {
-    const { bytesWritten } = await handle.writev(rest);
-    rest = after(rest, bytesWritten);
-  }
-}
-
-/** What a short write (a disk that is filling up) left. */
-function after(chunks: readonly Uint8Array[], written: number): Uint8Array[] {
-  let skip = written;
-  const rest: Uint8Array[] = [];
-  for (const chunk of chunks) {
-    if (skip < chunk.byteLength) rest.push(chunk.subarray(skip));
-    skip = Math.max(0, skip - chunk.byteLength);
-  }
-  return rest;
+/** A disk that is filling up writes less than it was asked to, before it fails. */
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.byteLength; ) at += (await handle.write(bytes, at)).bytesWritten;
 }
 
 async function readVersion(path: string): Promise<Version | undefined> {
