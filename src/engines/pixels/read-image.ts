@@ -19,8 +19,9 @@ export type OpenImage = { readonly image: Sharp; readonly width: number; readonl
 export async function openImage(path: string, what: string): Promise<OpenImage> {
   const { size } = await stat(path);
   if (size === 0) throw new Failure('INPUT_INVALID', `${what} is an empty file`);
-  const image = sharp(path, { limitInputPixels: IMAGE_PIXELS_MAX, failOn: 'error' });
-  const { format, width, height, autoOrient } = await readable(what, () => image.metadata());
+  // Its head alone, so without the limit, whose failure would not name the size.
+  const head = sharp(path, { limitInputPixels: false });
+  const { format, width, height, autoOrient } = await readable(what, () => head.metadata());
   if (!FORMATS.includes(format)) {
     throw new Failure('INPUT_INVALID', `${what} is a ${format} file; these can be read: ${FORMATS_TOLD}`);
   }
@@ -29,6 +30,7 @@ export async function openImage(path: string, what: string): Promise<OpenImage> 
     const limit = (IMAGE_PIXELS_MAX / 1e6).toFixed(1);
     throw new Failure('INPUT_INVALID', `${what} has ${megapixels} megapixels (${width}x${height}), at most ${limit}`);
   }
+  const image = sharp(path, { limitInputPixels: IMAGE_PIXELS_MAX, failOn: 'error' });
   return { image: image.autoOrient().toColourspace('srgb'), ...autoOrient };
 }
 

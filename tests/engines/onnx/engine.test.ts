@@ -101,7 +101,7 @@ describe('a wrong job is refused with what is wrong about it:', () => {
       [{ maskUrl: 'data:image/png;base64,' }, /the mask is empty/],
       [{ initImageUrl: url(svg) }, /the init image is a svg file; these can be read: PNG/],
       [{ initImageUrl: url(cut) }, /the init image is not a picture that can be read/],
-      [{ initImageUrl: url(await blank(8000, 5000)) }, /the init image .*(40\.0 megapixels|pixel limit)/],
+      [{ initImageUrl: url(await blank(8000, 5000)) }, /the init image has 40\.0 megapixels/],
       [{ width: 4097 }, /4097x64 is out of range/],
     ] as const) {
       const end = rig.host.run(removalJob(more as object), ears()).done;
