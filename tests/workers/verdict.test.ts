@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { testEngine } from '../../fixtures/engines/descriptor.ts';
-import { ROSTER } from '../../src/engines/roster.ts';
+import { synthetic } from '../../src/engines/synthetic/descriptor.ts';
 import type { Decision } from '../../src/workers/ledger.ts';
 import { engineFor, gib, judgePlace, type Place } from '../../src/workers/verdict.ts';
 import { GIB, syntheticJob, testJob } from './rig.ts';
 
-const engines = [...ROSTER, testEngine({ kinds: ['llm'] })];
+const engines = [synthetic, testEngine({ kinds: ['llm'] })];
 
 test('a job finds its engine by the name in its source', () => {
   assert.equal(engineFor(engines, testJob()), engines.at(-1));
