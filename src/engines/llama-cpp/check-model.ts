@@ -48,21 +48,40 @@ function endsEarly({ tensors, dataStart, fileBytes }: GgufHeader): string | unde
 }
 
 /** The faults that end the process instead of raising an exception, found by trying them. */
-function unloadable({ keys, tokens, tensors }: GgufHeader): string | undefined {
+function unloadable(header: GgufHeader): string | undefined {
+  const { keys, tokens, tensors } = header;
   const architecture = keys.get('general.architecture');
   if (typeof architecture !== 'string') return 'does not say what kind of model it is (general.architecture)';
   if (architecture === 'clip') return 'is the picture encoder of a model, not a language model';
-  // The other parts of a model in several files hold tensors only.
-  if (tensors.length === 0 && !keys.has('split.count')) return 'has no tensors';
-  if (keys.get(`${architecture}.block_count`) === 0) return 'has no layers (block_count is 0)';
-  if (architecture === 'llama') {
-    const missing = ['llama.feed_forward_length', 'llama.attention.head_count'].filter((key) => !keys.has(key));
-    if (missing.length > 0) return `lacks ${missing.join(' and ')}`;
+  // A model in several files may have its tensors in the others.
+  const isWhole = !keys.has('split.count');
+  if (isWhole && tensors.length === 0) return 'has no tensors';
+  const layers = keys.get(`${architecture}.block_count`);
+  if (layers === 0) return 'has no layers (block_count is 0)';
+  if (isWhole && typeof layers === 'number' && layers > tensors.length) {
+    return `says that it has ${layers} layers, and holds only ${tensors.length} tensors`;
   }
+  const sizes = missingSizes(header, architecture);
+  if (sizes.length > 0) return `does not say its ${sizes.join(' and ')}`;
   if (new Set(tokens).size !== tokens.length) return 'has the same token twice';
   if (keys.get('tokenizer.ggml.model') === 'llama' && !tokens.includes('<0x00>'))
     return 'has no tokens for plain bytes';
   return undefined;
+}
+
+/** Sizes that are 0 or, where the tensors or the kind of model need them, absent. An array has one for each layer. */
+function missingSizes({ keys, tensors }: GgufHeader, architecture: string): string[] {
+  const has = (suffix: string) => tensors.some(({ name }) => name.endsWith(suffix));
+  const needed = {
+    embedding_length: false,
+    feed_forward_length: architecture === 'llama',
+    'attention.head_count': has('.attn_q.weight'),
+    'attention.head_count_kv': false,
+  };
+  return Object.entries(needed)
+    .map(([name, isNeeded]) => ({ key: `${architecture}.${name}`, isNeeded }))
+    .filter(({ key, isNeeded }) => keys.get(key) === 0 || (isNeeded && !keys.has(key)))
+    .map(({ key }) => key);
 }
 
 function invalid({ filename }: LocalModelFile, reason: string, remedy: string): Failure {

@@ -17,7 +17,11 @@ export function openEmbedder(model: LlamaModel, contextSize: number, threads: nu
       signal.throwIfAborted();
       // A text is pooled over one batch, so the batch must hold all of it.
       opened ??= model.createEmbeddingContext({ contextSize, batchSize: contextSize, threads });
-      const context = await opened;
+      const context = await opened.catch((thrown: unknown) => {
+        // There may be memory for it another time.
+        opened = undefined;
+        throw thrown;
+      });
       const vectors: number[][] = [];
       let tokens = 0;
       for (const text of texts) {

@@ -23,9 +23,9 @@ export class GgufError extends Error {
 
 /** Large enough that a header of some megabytes is a few reads. */
 const WINDOW_BYTES = 1024 * 1024;
-/** No real header comes near; a damaged count would make us allocate without end. */
-const COUNT_MAX = 1_000_000;
+/** Limits that no real header comes near: a damaged length would make us allocate without end. */
 const NAME_BYTES_MAX = 65_535;
+const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 /** llama.cpp's own limit. */
 const DIMS_MAX = 4;
 
@@ -39,7 +39,7 @@ const TENSOR_TYPES: Readonly<Record<number, readonly [number, number]>> = {
   ...{ 10: [256, 84], 11: [256, 110], 12: [256, 144], 13: [256, 176], 14: [256, 210], 15: [256, 292] },
   ...{ 16: [256, 66], 17: [256, 74], 18: [256, 98], 19: [256, 50], 20: [32, 18], 21: [256, 110], 22: [256, 82] },
   ...{ 23: [256, 136], 24: [1, 1], 25: [1, 2], 26: [1, 4], 27: [1, 8], 28: [1, 8], 29: [256, 56], 30: [1, 2] },
-  ...{ 34: [256, 54], 35: [256, 66], 39: [32, 17] },
+  ...{ 34: [256, 54], 35: [256, 66], 39: [32, 17], 40: [64, 36], 41: [128, 18], 42: [64, 18] },
 };
 
 export function readGguf(path: string): GgufHeader {
@@ -171,10 +171,11 @@ function openCursor(fd: number, size: number) {
     u64,
     count(what: string): number {
       const count = u64();
-      if (count > COUNT_MAX) throw new GgufError(`is damaged: it claims to have ${count} ${what}`);
+      // Each takes at least a byte.
+      if (count > size - position) throw new GgufError(`ends early or is damaged: it claims to have ${count} ${what}`);
       return count;
     },
-    text(bytesMax = size): Buffer {
+    text(bytesMax = TEXT_BYTES_MAX): Buffer {
       const length = u64();
       if (length > bytesMax) throw new GgufError(`is damaged: it has a name or text of ${length} bytes`);
       return take(length);

@@ -34,11 +34,14 @@ const REASONS: Readonly<Record<string, RegExp>> = {
   'version-9.gguf': /cannot be read: it has GGUF version 9/,
   'big-endian.gguf': /cannot be read: it is big-endian/,
   'many-keys.gguf': /is damaged: it claims to have 4294967295 keys/,
-  'header-cut.gguf': /ends early, after 500 bytes, within its header/,
+  'header-cut.gguf': /ends early or is damaged: it claims to have \d+ tokens/,
   'data-cut.gguf': /ends early: it has \d+ of at least \d+ bytes/,
   'no-layers.gguf': /has no layers/,
-  'no-heads.gguf': /lacks llama\.attention\.head_count; use another file/,
-  'no-feed-forward.gguf': /lacks llama\.feed_forward_length/,
+  'many-layers.gguf': /says that it has 4000000000 layers, and holds only 12 tensors/,
+  'no-heads.gguf': /does not say its llama\.attention\.head_count; use another file/,
+  'zero-heads.gguf': /does not say its llama\.attention\.head_count/,
+  'zero-width.gguf': /does not say its llama\.embedding_length/,
+  'no-feed-forward.gguf': /does not say its llama\.feed_forward_length/,
   'same-token-twice.gguf': /has the same token twice/,
   'no-bytes.gguf': /has no tokens for plain bytes/,
   'encoder.gguf': /is the picture encoder of a model/,
@@ -86,5 +89,7 @@ test('the model is the file with that role, else the first .gguf', () => {
   const files = [file('readme', 'a.md'), file('projector', 'b.GGUF'), file('model', 'c.bin'), file('model', 'd.Gguf')];
   assert.equal(pickModelFile(ref, files).filename, 'd.Gguf');
   assert.equal(pickModelFile(ref, files.slice(0, 3)).filename, 'b.GGUF');
+  const parts = ['m-00002-of-00002.gguf', 'm-00001-of-00002.gguf'].map((name) => file('model', name));
+  assert.equal(pickModelFile(ref, parts).filename, 'm-00001-of-00002.gguf');
   assert.throws(() => pickModelFile(ref, files.slice(0, 1)), { code: 'MODEL_SOURCE_MISSING', message: /has a\.md$/ });
 });

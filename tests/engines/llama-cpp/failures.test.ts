@@ -43,6 +43,14 @@ test('a model without a chat template does not make one up', async () => {
   });
 });
 
+test('without a wish the model computes on what is there', async () => {
+  await using own = await open('auto');
+  const heard = ears();
+  await own.host.run(chatJob('hi'), heard).done;
+  assert.equal(heard.tokens.join(''), 'Hello world.');
+  assert.ok((own.host.models()[0]?.memoryBytes ?? 0) > 0, 'and says what it took');
+});
+
 test('a GPU that is asked for and is not there is a failure, never the CPU', async (t) => {
   const found = await getLlamaGpuTypes('supported');
   const absent = (['cuda', 'metal'] as const).find((gpu) => !found.includes(gpu));
