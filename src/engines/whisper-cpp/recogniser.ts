@@ -6,7 +6,7 @@ import { speechSamples } from '../audio/speech-samples.ts';
 import type { LoadedModel, RunContext } from '../engine.ts';
 import { fetchInput } from '../inputs/fetch-input.ts';
 import { languageCode } from './languages.ts';
-import type { NativeContext, NativeOptions, NativeVad } from './library.ts';
+import type { NativeContext, NativeOptions, NativeResult, NativeVad } from './library.ts';
 import type { SpeechModel } from './model-file.ts';
 import { type NativeRunner, openNativeRunner } from './native-job.ts';
 import type { NativeLog } from './native-log.ts';
@@ -28,9 +28,12 @@ type Hearing = { readonly task: SttTask; readonly context: RunContext; readonly 
 const SAMPLES_MIN = SPEECH_RATE;
 /** A minute is searched in a second or two; then a cancel is looked for. */
 const VAD_SLICE_SAMPLES = 60 * SPEECH_RATE;
-/** Parakeet hears all of a piece at once, in memory that grows with the square of its length. */
+/**
+ * Parakeet hears all of a piece at once, in memory that grows with the square of its length, and tells wrong times of
+ * pieces beyond its window; the margin is a frame's rounding.
+ */
 const PARAKEET_SECONDS_MAX = 120;
-const PARAKEET_SECONDS_MIN = 10;
+const WINDOW_MARGIN_SECONDS = 0.1;
 /** ISO 639-2 for "undetermined": parakeet does not say what it heard. */
 const UNKNOWN_LANGUAGE = 'und';
 
@@ -154,17 +157,28 @@ async function hearParakeet(
   time: (seconds: number) => number,
 ): Promise<Heard> {
   const window = model.kind === 'parakeet' ? model.windowSeconds : 0;
-  const seconds = Math.min(PARAKEET_SECONDS_MAX, Math.max(PARAKEET_SECONDS_MIN, window));
-  const pieces = cutQuietly(sound, seconds * SPEECH_RATE);
+  const seconds = window > 1 ? Math.min(PARAKEET_SECONDS_MAX, window - WINDOW_MARGIN_SECONDS) : PARAKEET_SECONDS_MAX;
+  const pieces = cutQuietly(sound, Math.floor(seconds * SPEECH_RATE));
   const groups: TimedGroup[] = [];
   for (const [i, { from, to }] of pieces.entries()) {
     context.progress({ ratio: i / pieces.length });
     const piece = atLeastASecond(sound.subarray(from, to));
-    const result = await runner.run(piece, { maxThreads: context.settings.cpuThreads }, context.signal);
+    const result = spacedFrom(
+      groups,
+      await runner.run(piece, { maxThreads: context.settings.cpuThreads }, context.signal),
+    );
     if (result.result !== '') context.token(result.result);
-    groups.push(...groupsOf(result, (ms) => time(from / SPEECH_RATE + ms / 1000)));
+    // A piece's last time is rounded up past its end.
+    groups.push(...groupsOf(result, (ms) => time(Math.min(to, from + (ms * SPEECH_RATE) / 1000) / SPEECH_RATE)));
   }
   return { groups, language: task.language ?? UNKNOWN_LANGUAGE };
+}
+
+/** The library trims the space before the first word of a piece, which the piece before needs. */
+function spacedFrom(before: readonly TimedGroup[], result: NativeResult): NativeResult {
+  const [first, ...rest] = result.segments;
+  if (before.length === 0 || !first || /^\s/.test(first.text)) return result;
+  return { ...result, result: ` ${result.result}`, segments: [{ ...first, text: ` ${first.text}` }, ...rest] };
 }
 
 function atLeastASecond(sound: Int16Array): Int16Array {
