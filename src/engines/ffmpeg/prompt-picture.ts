@@ -2,7 +2,7 @@
 // camera something to move over, and the same prompt always gives the same one.
 import { createHash } from 'node:crypto';
 
-/** The picture's own units; whatever it is drawn in is stretched to fill. */
+/** The picture's own units on both sides; they are stretched to the size that is asked for. */
 const SIDE = 1000;
 
 export function digestOf(prompt: string): Uint8Array {
@@ -29,7 +29,9 @@ export function promptPicture(digest: Uint8Array, width: number, height: number)
     `<linearGradient id="sky" x2="0" y2="1"><stop stop-color="${colour(0, 60, 35)}"/>`,
     `<stop offset="1" stop-color="${colour(60, 70, 75)}"/></linearGradient>`,
     `<rect width="${SIDE}" height="${SIDE}" fill="url(#sky)"/>`,
-    `<circle cx="${sun.x}" cy="${sun.y}" r="${sun.radius}" fill="${colour(60, 90, 88)}"/>`,
+    // As round in the picture as it is flat in its units.
+    `<ellipse cx="${sun.x}" cy="${sun.y}" rx="${(sun.radius * height) / Math.max(width, height)}"`,
+    ` ry="${(sun.radius * width) / Math.max(width, height)}" fill="${colour(60, 90, 88)}"/>`,
     ...hills,
     '</svg>',
   ].join('');
