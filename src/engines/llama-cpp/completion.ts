@@ -33,16 +33,13 @@ export async function complete(chat: ChatModel, task: LlmTask, context: RunConte
   const startedMs = performance.now();
   const prompt = promptOf(chat, task);
   const grammar = task.jsonSchema === undefined ? undefined : await grammarFor(chat.model.llama, task.jsonSchema);
-  const sequence = await chat.sequences.acquire(context.signal, () => context.progress({ ratio: 0 }));
+  const place = await chat.sequences.acquire(context.signal, () => context.progress({ ratio: 0 }));
   const answering = (async () => {
-    try {
-      context.signal.throwIfAborted();
-      const state = grammar && new LlamaGrammarEvaluationState({ model: chat.model, grammar });
-      return await answer(chat, sequence, task, prompt, state, context);
-    } finally {
-      // Only now: after a cancel the library still computes what it was given last.
-      chat.sequences.release(sequence);
-    }
+    // Given back only when the answer has ended: after a cancel the library still computes what it was given last.
+    using held = place;
+    context.signal.throwIfAborted();
+    const state = grammar && new LlamaGrammarEvaluationState({ model: chat.model, grammar });
+    return await answer(chat, held.sequence, task, prompt, state, context);
   })();
   const { content, reasoning, tokens, finish } = await unlessAborted(answering, context.signal);
   context.progress({ ratio: 1 });

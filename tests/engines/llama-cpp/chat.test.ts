@@ -176,17 +176,27 @@ test('runs share the model, and none hears another', async () => {
   assert.equal(rig.host.models().filter(({ model }) => model === 'scripted').length, 3, 'one for each settings used');
 });
 
-test('five endless answers run at one time; a cancelled one is gone at once, and its place is used again', async () => {
-  const heard = Array.from({ length: 5 }, () => ears());
-  const runs = heard.map((one) => rig.host.run(chatJob('@loop', { maxTokens: 100_000 }), one));
-  await Promise.all(heard.map(({ started }) => started));
+test('eight endless answers run at one time, and more wait; a cancelled one is gone at once', async () => {
+  const start = () => {
+    const heard = ears();
+    return { heard, run: rig.host.run(chatJob('@loop', { maxTokens: 100_000 }), heard) };
+  };
+  const running = Array.from({ length: 8 }, start);
+  await Promise.all(running.map(({ heard }) => heard.started));
+  const waiting = [start(), start()];
+  await Promise.all(waiting.map(({ heard }) => heard.running));
   const atMs = performance.now();
-  for (const run of runs) run.cancel('CANCELLED', 'enough');
-  const ends = await Promise.allSettled(runs.map(({ done }) => done));
+  const all = [...waiting, ...running];
+  for (const { run } of all) run.cancel('CANCELLED', 'enough');
+  const ends = await Promise.allSettled(all.map(({ run }) => run.done));
   const tookMs = performance.now() - atMs;
   assert.deepEqual(
     ends.map((end) => end.status === 'rejected' && end.reason.code),
-    Array(5).fill('CANCELLED'),
+    Array(10).fill('CANCELLED'),
+  );
+  assert.deepEqual(
+    waiting.map(({ heard }) => heard.tokens),
+    [[], []],
   );
   assert.ok(tookMs < 200, `cancelled after ${tookMs} ms`);
   assert.equal((await say('hi')).content, 'Hello world.');
