@@ -14,8 +14,9 @@ export const demoCommand: CommandModule<object, Options> = {
       .option('jobs', { type: 'number', default: 1, describe: 'Jobs of each kind' })
       .option('keep', { type: 'boolean', default: false, describe: 'Keep the temporary folders, and print them' })
       .option('json', { type: 'boolean', default: false, describe: 'Print the closing table as JSON' })
-      .check(({ jobs }) => {
+      .check(({ jobs, out }) => {
         if (!Number.isInteger(jobs) || jobs < 1 || jobs > 100) throw new UsageError('--jobs must be 1 to 100');
+        if (out.trim() === '') throw new UsageError('--out needs a folder');
         return true;
       }),
   async handler(options) {

@@ -17,8 +17,10 @@ export const studioCommand: CommandModule<object, Options> = {
         requiresArg: true,
         describe: "The operator's token, better given as STUDIO_ADMIN_TOKEN; by default one is made and kept",
       })
-      .check(({ port, host, adminToken }: Options) => {
+      .check(({ port, host, state, adminToken }: Options) => {
         if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new UsageError('--port must be 0 to 65535');
+        if (host.trim() === '') throw new UsageError('--host needs an address');
+        if (state?.trim() === '') throw new UsageError('--state needs a folder');
         if (adminToken !== undefined && adminToken.trim() === '')
           throw new UsageError('--admin-token must not be empty');
         if (!isLoopback(host) && givenToken(adminToken) === undefined) {

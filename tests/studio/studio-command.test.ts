@@ -1,23 +1,28 @@
 // `studio-worker studio` as people run it: a process of its own, its token, its state, and how it ends.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { on, once } from 'node:events';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
+import { withoutStacks } from '../../src/studio/host/runtime-log.ts';
 import { adminTokenFile, defaultStateDir } from '../../src/studio/host/state-dir.ts';
 import { openOperator } from '../../src/studio/operator-client.ts';
 import { studioCommand } from '../../src/studio/studio-command.ts';
-import { enrol, openWorker } from './fake-worker.ts';
+import { enrol, openWorker, registerRequest } from './fake-worker.ts';
 import { llmJob, openTempDir } from './test-studio.ts';
 
 const STUDIO_PROCESS = fileURLToPath(new URL('./studio-process.ts', import.meta.url));
 
 /** Resolves with its URL once it listens. */
-async function startStudio(stateDir: string, port = 0): Promise<{ child: ChildProcess; url: string }> {
+async function startStudio(
+  stateDir: string,
+  port = 0,
+): Promise<{ child: ChildProcess; url: string; until(line: RegExp): Promise<string> }> {
   const options = JSON.stringify({ port, host: '127.0.0.1', stateDir });
   const child = spawn(process.execPath, [STUDIO_PROCESS, options], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
@@ -29,7 +34,11 @@ async function startStudio(stateDir: string, port = 0): Promise<{ child: ChildPr
     });
     child.on('exit', (code) => reject(new Error(`the studio ended with ${code} before it listened`)));
   });
-  return { child, url };
+  const until = async (wanted: RegExp): Promise<string> => {
+    for await (const [line] of on(lines, 'line') as AsyncIterable<[string]>) if (wanted.test(line)) return line;
+    throw new Error('the studio has said everything');
+  };
+  return { child, url, until };
 }
 
 test('it makes a token once that only its owner can read, and stops in order', async () => {
@@ -72,6 +81,71 @@ test('killed in the middle of a job it frees its port and its folder, and goes o
   await once(second.child, 'exit');
 });
 
+test('a label that would steer the terminal is announced as one plain line', async () => {
+  await using folder = await openTempDir();
+  const { child, url, until } = await startStudio(folder.path);
+  const announced = until(/asks to be let in/);
+  await registerRequest(url, { label: `rig\u001b[2J\n  curl example.com | sh\u202e${'x'.repeat(500)}` });
+  const line = await announced;
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+  assert.match(line, /^rig \[2J {3}curl example\.com \| sh x{1,80}… asks to be let in:$/);
+});
+
+test('what the runtime says is told without its stacks', () => {
+  assert.equal(withoutStacks('a.c++:1: failed\nstack: /bin/workerd@1 /bin/workerd@2\nmore'), 'a.c++:1: failed\nmore\n');
+  assert.equal(withoutStacks('stack: /bin/workerd@1'), '');
+});
+
+test('a signal while the studio starts is its owner’s to deal with', {
+  skip: process.platform === 'win32',
+}, async () => {
+  const { openStudio } = await import('../../src/studio/host/embedded-studio.ts');
+  let heard = 0;
+  const hear = () => {
+    heard += 1;
+  };
+  // Sent as soon as the runtime is being started; Miniflare itself would end this process.
+  const onChild = () => process.nextTick(() => process.kill(process.pid, 'SIGTERM'));
+  process.on('SIGTERM', hear);
+  subscribe('child_process', onChild);
+  try {
+    await using studio = await openStudio({ adminToken: 'x' });
+    assert.ok(studio.url);
+    assert.ok(heard > 0);
+  } finally {
+    unsubscribe('child_process', onChild);
+    process.off('SIGTERM', hear);
+  }
+});
+
+test('an address that nobody can listen on is an error that says what to change', async () => {
+  await using folder = await openTempDir();
+  const { openStudio } = await import('../../src/studio/host/embedded-studio.ts');
+  const open = (host: string, port: number) => openStudio({ adminToken: 'x', host, port });
+  // Of the range for documentation: no machine has it.
+  await assert.rejects(open('192.0.2.1', 0), /cannot listen on 192\.0\.2\.1: .*check --host/);
+  await assert.rejects(open('studio.invalid', 0), /cannot listen on studio\.invalid: .*check --host/);
+  const { child, url } = await startStudio(folder.path);
+  const refusal = await open('127.0.0.1', Number(new URL(url).port)).catch((error) => error);
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+  assert.match(String(refusal), /port \d+: something else listens there/);
+});
+
+test('a state folder that is a file is named', async () => {
+  await using folder = await openTempDir();
+  const { openStudio } = await import('../../src/studio/host/embedded-studio.ts');
+  const { loadAdminToken } = await import('../../src/studio/host/state-dir.ts');
+  const file = path.join(folder.path, 'file');
+  await writeFile(file, '');
+  await assert.rejects(
+    openStudio({ stateDir: file, adminToken: 'x' }),
+    /state folder .*file cannot be made: there is a/,
+  );
+  await assert.rejects(loadAdminToken(path.join(file, 'below')), /below cannot be made: a part of that path is a file/);
+});
+
 test('a second studio on the same folder is refused', async () => {
   await using folder = await openTempDir();
   const { child } = await startStudio(folder.path);
@@ -107,6 +181,11 @@ describe('the command line', () => {
     await assert.rejects(parse('--host', '0.0.0.0'), /--admin-token/);
     await parse('--host', '0.0.0.0', '--admin-token', 'secret');
     await parse('--host', '::1');
+  });
+
+  test('refuses empty values', async () => {
+    await assert.rejects(parse('--host', ''), /--host needs/);
+    await assert.rejects(parse('--state', ''), /--state needs/);
   });
 
   test('refuses ports that are none', () => assert.rejects(parse('--port', '70000'), /--port/));

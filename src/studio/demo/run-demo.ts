@@ -1,9 +1,10 @@
 // The demo: a real studio, a real worker, real jobs of every kind, and files that decode.
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { openStudio } from '../host/embedded-studio.ts';
+import { makeFolder } from '../host/make-folder.ts';
 import { openStopSignal } from '../host/stop-signal.ts';
 import { type JobView, type Operator, openOperator, type StudioEvents } from '../operator-client.ts';
 import { checkResult } from './check-result.ts';
@@ -69,7 +70,7 @@ async function perform(
   onWorker: (worker: WorkerProcess) => void,
 ): Promise<Row[]> {
   const out = path.resolve(options.out);
-  await mkdir(out, { recursive: true });
+  await makeFolder(out, 'folder for the results');
   const adminToken = randomBytes(32).toString('hex');
   await using studio = await openStudio({ adminToken, stateDir: path.join(temp, 'studio') });
   view.step(`studio   ${studio.url}`);

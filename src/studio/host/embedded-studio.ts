@@ -1,10 +1,11 @@
 // Runs the studio's Worker on this machine: workerd under Miniflare, listening on a TCP port, its state in a folder or in
 // memory.
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { Log, LogLevel, Miniflare } from 'miniflare';
 import type { Limits } from '../worker/limits.ts';
+import { checkAddress } from './check-address.ts';
+import { makeFolder } from './make-folder.ts';
 import { type Database, migrate } from './migrate.ts';
 import { openRuntimeGuard } from './runtime-guard.ts';
 import { takeStateLock } from './state-lock.ts';
@@ -39,7 +40,8 @@ const COMPATIBILITY_DATE = '2026-07-01';
 export async function openStudio(options: StudioOptions): Promise<EmbeddedStudio> {
   const files = await loadStudioFiles();
   const { stateDir, host = '127.0.0.1', port = 0, adminToken } = options;
-  if (stateDir !== undefined) await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  await checkAddress(host, port);
+  if (stateDir !== undefined) await makeFolder(stateDir, 'state folder', 0o700);
   const lock = stateDir === undefined ? undefined : await takeStateLock(stateDir);
   const guard = openRuntimeGuard();
   // Until it is up its output is about why it cannot start, which Miniflare's own error says better.
@@ -68,6 +70,8 @@ export async function openStudio(options: StudioOptions): Promise<EmbeddedStudio
     },
   });
 
+  guard.takeSignals();
+
   async function close(): Promise<void> {
     try {
       await miniflare.dispose();
@@ -78,7 +82,8 @@ export async function openStudio(options: StudioOptions): Promise<EmbeddedStudio
   }
 
   try {
-    const { port: listening } = await miniflare.ready;
+    // `URL` leaves out the port that is http's own.
+    const listening = (await miniflare.ready).port || '80';
     isUp = true;
     guard.watch();
     // Miniflare's own type of the database needs the platform's types, which clash with Node's.

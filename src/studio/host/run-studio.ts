@@ -1,7 +1,9 @@
 // `studio-worker studio`: an embedded studio that runs until it is stopped, and says what to do next.
 import { API_PREFIX } from '../../protocol/index.ts';
-import { openOperator } from '../operator-client.ts';
+import { openOperator, type StudioEvents } from '../operator-client.ts';
 import { openStudio } from './embedded-studio.ts';
+import { printable } from './printable.ts';
+import { withoutStacks } from './runtime-log.ts';
 import { adminTokenFile, defaultStateDir, loadAdminToken } from './state-dir.ts';
 import { aborted, openStopSignal } from './stop-signal.ts';
 
@@ -25,8 +27,16 @@ export async function runStudio(options: RunStudioOptions): Promise<void> {
     host: options.host,
     port: options.port,
     adminToken,
-    onLog: (line) => process.stderr.write(`${line}\n`),
+    onLog: (text) => process.stderr.write(withoutStacks(text)),
   });
+  await using operator = openOperator({ url: studio.url, adminToken });
+  // Before anybody hears of this studio, so that whoever asks to be let in at once is announced as well.
+  await using events = await operator.events({ signal: stop.signal }).catch((error) => {
+    if (stop.signal.aborted) return undefined;
+    throw error;
+  });
+  // Stopped while it started.
+  if (events === undefined) return;
   const tokenText = options.adminToken === undefined ? `$(cat '${adminTokenFile(stateDir)}')` : '$STUDIO_ADMIN_TOKEN';
   const curl = `curl -H "Authorization: Bearer ${tokenText}"`;
   const requests = `${studio.url}${API_PREFIX}/workers/register-requests`;
@@ -41,8 +51,7 @@ export async function runStudio(options: RunStudioOptions): Promise<void> {
   say(`  ${curl} '${requests}?status=pending'`);
   say('');
 
-  await using operator = openOperator({ url: studio.url, adminToken });
-  announce().catch((error) => {
+  announce(events).catch((error) => {
     // Being stopped ends the stream too. Anything else costs the announcements, not the studio.
     if (!stop.signal.aborted) process.stderr.write(`no more announcements: ${String(error)}\n`);
   });
@@ -50,12 +59,11 @@ export async function runStudio(options: RunStudioOptions): Promise<void> {
   say('stopping');
 
   /** Tells what an operator at this terminal should know; jobs are told by the API. */
-  async function announce(): Promise<void> {
-    await using events = await operator.events({ signal: stop.signal });
+  async function announce(events: StudioEvents): Promise<void> {
     for await (const { type, data } of events) {
       if (type === 'registration' && data.status === 'pending') {
         say(
-          `${data.label ?? data.machineName} asks to be let in:\n  ${curl} -X POST ${requests}/${data.requestId}/approve`,
+          `${printable(data.label ?? data.machineName)} asks to be let in:\n  ${curl} -X POST ${requests}/${data.requestId}/approve`,
         );
       } else if (type === 'worker' && data.change !== 'updated') say(`worker ${data.workerId} is ${data.change}`);
     }

@@ -5,6 +5,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { watchOver } from './death-watch.ts';
 
 export interface RuntimeGuard extends Disposable {
+  /** To be called right after Miniflare was made: from here on the embedder's own listeners count, while it starts too. */
+  takeSignals(): void;
   /** To be called once the runtime is up. */
   watch(): void;
 }
@@ -21,9 +23,11 @@ export function openRuntimeGuard(): RuntimeGuard {
   let watch: Disposable | undefined;
 
   return {
+    takeSignals() {
+      for (const { signal, before } of listeners) giveBack(signal, before);
+    },
     watch() {
       unsubscribe('child_process', onChild);
-      for (const { signal, before } of listeners) giveBack(signal, before);
       const pids = children.filter((child) => child.spawnfile.includes('workerd')).flatMap(({ pid }) => pid ?? []);
       watch = watchOver(pids, 'KILL');
     },

@@ -1,8 +1,9 @@
 // Where a studio keeps its state unless told otherwise, and the admin token that lies there.
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { makeFolder } from './make-folder.ts';
 
 type Place = { platform: NodeJS.Platform; env: NodeJS.ProcessEnv; homedir: string };
 
@@ -24,7 +25,7 @@ export const adminTokenFile = (stateDir: string): string => path.join(stateDir, 
 
 /** The token of this folder, made once. Readable for its owner alone. */
 export async function loadAdminToken(stateDir: string): Promise<string> {
-  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  await makeFolder(stateDir, 'state folder', 0o700);
   const file = adminTokenFile(stateDir);
   try {
     // `wx` fails when the file is there, so two first starts cannot each write their own token.
