@@ -104,6 +104,18 @@ describe('a session', () => {
     assert.equal((await worker.closed).code, 4002);
   });
 
+  test('ends with capabilities that no row could hold, in hello and later', async () => {
+    const huge = capabilities({ username: 'u'.repeat(600_000) });
+    const identity = await enrol(t.url, t.operator);
+    await using worker = await openWorker(t.url, identity);
+    worker.send({ type: 'heartbeat', capabilities: huge });
+    assert.match((await worker.next('error')).message, /capabilities of more than 500000 characters/);
+    assert.equal((await worker.closed).code, 4002);
+    await using again = await openSocket(t.url, identity);
+    again.send({ type: 'hello', authToken: identity.authToken, capabilities: huge });
+    assert.match((await again.next('error')).message, /capabilities of more than 500000 characters/);
+  });
+
   test('ends with a binary frame', async () => {
     await using worker = await openWorker(t.url, await enrol(t.url, t.operator));
     worker.send(Buffer.from('{}'));

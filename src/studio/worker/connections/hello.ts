@@ -2,6 +2,7 @@
 // welcomes it.
 import type { WorkerFrame } from '../../../protocol/index.ts';
 import { sameHash, sha256Hex } from '../secrets.ts';
+import { INLINE_CHARS_MAX } from '../store/blobs.ts';
 import type { Holder } from '../store/job-holders.ts';
 import { type Context, closeWith, publishJob, send } from './context.ts';
 import type { LiveJob } from './job-book.ts';
@@ -17,6 +18,9 @@ export async function greet(c: Context, session: Session, hello: Hello): Promise
   if (isClosed(session)) return;
   if (!sameHash(hash, session.tokenHash)) return closeWith(c, session, 'auth_failed', 'the auth token is wrong');
 
+  const capabilitiesJson = JSON.stringify(hello.capabilities);
+  if (capabilitiesJson.length > INLINE_CHARS_MAX) return tooLarge(c, session);
+
   for (const older of c.roster.ofWorker(session.workerId)) {
     if (older === session || older.connectedAt > session.connectedAt) continue;
     // Its claims stay: this session is the same worker, and says below what it still holds.
@@ -26,7 +30,7 @@ export async function greet(c: Context, session: Session, hello: Hello): Promise
   session.trusted = true;
   session.features = negotiate(hello.capabilities);
   session.offering = offeringOf(hello.capabilities);
-  session.capabilitiesJson = JSON.stringify(hello.capabilities);
+  session.capabilitiesJson = capabilitiesJson;
   const inFlight = new Set(session.features.includes('resume') ? (hello.inFlight ?? []) : []);
   const settled = settleClaims(c, session.workerId, inFlight);
   const now = Date.now();
@@ -53,6 +57,11 @@ export async function greet(c: Context, session: Session, hello: Hello): Promise
   for (const job of resumed) publishJob(c, job);
   c.events.publish({ type: 'worker', data: { workerId: session.workerId, change: 'online', at: now } });
   offerNext(c);
+}
+
+/** Capabilities are written to one row; ones that do not fit would be tried, and fail, again and again. */
+export function tooLarge(c: Context, session: Session): void {
+  closeWith(c, session, 'protocol_violation', `capabilities of more than ${INLINE_CHARS_MAX} characters`);
 }
 
 /** A hello waits for the database, and the session may have been closed meanwhile. */

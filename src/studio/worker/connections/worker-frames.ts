@@ -4,7 +4,7 @@ import type { LogEntry, WorkerFrame } from '../../../protocol/index.ts';
 import { INLINE_CHARS_MAX, resultKey } from '../store/blobs.ts';
 import type { Holder } from '../store/job-holders.ts';
 import { type Context, closeWith, publishJob, send } from './context.ts';
-import { greet } from './hello.ts';
+import { greet, tooLarge } from './hello.ts';
 import type { Claim, LiveJob } from './job-book.ts';
 import { cancelNow, failNow, release } from './job-moves.ts';
 import { offerNext } from './offers.ts';
@@ -48,8 +48,9 @@ export async function handleFrame(c: Context, session: Session, frame: WorkerFra
 }
 
 function heartbeat(c: Context, session: Session, frame: Frame<'heartbeat'>): void {
-  send(session, { type: 'heartbeatAck' });
   const capabilitiesJson = JSON.stringify(frame.capabilities);
+  if (capabilitiesJson.length > INLINE_CHARS_MAX) return tooLarge(c, session);
+  send(session, { type: 'heartbeatAck' });
   const now = Date.now();
   if (capabilitiesJson !== session.capabilitiesJson) {
     session.capabilitiesJson = capabilitiesJson;
