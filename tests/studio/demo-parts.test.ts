@@ -85,9 +85,9 @@ describe('the progress', () => {
       data: { jobId, status, kind: 'llm', model: 'm', attempts: 0, at: 0, ...more },
     }) as Extract<StudioEvent, { type: 'job' }>;
 
-  function show(isTTY: boolean): string {
+  function show(isTTY: boolean, rows?: number): string {
     let out = '';
-    const view = openProgressView({ isTTY, write: (text) => (out += text) });
+    const view = openProgressView({ isTTY, ...(rows && { rows }), write: (text) => (out += text) });
     view.track('a', 'image');
     view.track('b', 'llm');
     view.see(event('a', 'claimed', { acceptedAt: 1, progress: { ratio: 0.5 } }));
@@ -106,6 +106,10 @@ describe('the progress', () => {
       '  llm                failed  out of memory',
       '',
     ]);
+  });
+
+  test('is a line for each change on a terminal that the block would not fit on', () => {
+    assert.equal(show(true, 2).split('\x1b[J').length, 1);
   });
 
   test('is one block that is drawn anew on a terminal', () => {

@@ -12,7 +12,7 @@ export interface ProgressView {
 type Line = { name: string; status: JobStatus | 'running'; ratio?: number; detail?: string };
 
 /** The part of a terminal's stream that is used, so that a test can stand in for one. */
-export type Screen = { isTTY?: boolean; write(text: string): unknown };
+export type Screen = { isTTY?: boolean; rows?: number; write(text: string): unknown };
 
 export function openProgressView(screen: Screen): ProgressView {
   const lines = new Map<string, Line>();
@@ -26,7 +26,8 @@ export function openProgressView(screen: Screen): ProgressView {
   }
 
   function tell(line: Line): void {
-    if (screen.isTTY) draw();
+    // A block that is taller than the terminal cannot be drawn over: its top has scrolled away.
+    if (screen.isTTY && lines.size < (screen.rows ?? Infinity)) draw();
     else screen.write(`${describe(line)}\n`);
   }
 
