@@ -4,6 +4,7 @@ import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryLock } from 'fs-native-extensions';
+import { adviceFor, codeOf } from './config/write-file.ts';
 
 // 2 s in all: a worker that restarts itself must outlive the end of its predecessor.
 const TRIES = 10;
@@ -11,6 +12,15 @@ const TRY_EVERY_MS = 200;
 
 /** Undefined when another worker holds it, after ten tries in two seconds. Disposing releases it; the file stays. */
 export async function takeDaemonLock(dir: string): Promise<AsyncDisposable | undefined> {
+  try {
+    return await take(dir);
+  } catch (cause) {
+    const code = codeOf(cause);
+    throw new Error(`cannot write in the folder ${dir} (${code}). ${adviceFor(code)}`, { cause });
+  }
+}
+
+async function take(dir: string): Promise<AsyncDisposable | undefined> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const pidFile = path.join(dir, 'daemon.pid');
   const handle = await open(path.join(dir, 'daemon.lock'), 'a', 0o600);

@@ -150,8 +150,10 @@ function toFileKeys(changes: ConfigChanges): TomlChanges {
 
 async function readText(file: string): Promise<string | undefined> {
   try {
+    await refuseSpecial(file);
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readFile(file));
   } catch (thrown) {
+    if (thrown instanceof ConfigError) throw thrown;
     if (codeOf(thrown) === 'ENOENT') return undefined;
     if (codeOf(thrown) === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
       throw new ConfigError('CONFIG_INVALID', `${file}: not valid UTF-8`);
@@ -162,6 +164,16 @@ async function readText(file: string): Promise<string | undefined> {
       { cause: thrown },
     );
   }
+}
+
+/**
+ * A pipe would be waited for without end, and a first change would put an ordinary file in the place of a device such as
+ * /dev/null. A folder is left to the reading itself, whose error names it.
+ */
+async function refuseSpecial(file: string): Promise<void> {
+  const stats = await stat(file);
+  if (stats.isFile() || stats.isDirectory()) return;
+  throw new ConfigError('CONFIG_UNREADABLE', `${file} is not an ordinary file: name another with --config.`);
 }
 
 /** Changes whenever the file does. Times in ns, since two writes may fall into one ms. */

@@ -74,7 +74,7 @@ export function adviceFor(code: string): string {
       return 'The folder is on a read-only file system: name another file with --config.';
     case 'ENOSPC':
     case 'EDQUOT':
-      return 'The disk is full: free some space and try again. The old file is unchanged.';
+      return 'The disk is full: free some space and try again. Nothing was changed.';
     case 'ENOTDIR':
     case 'EEXIST':
       return 'A part of that path is a file, not a folder: remove it, or name another file with --config.';

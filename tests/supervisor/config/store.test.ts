@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, readlink, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -201,6 +201,23 @@ test('a config that is a symbolic link stays one', { skip: process.platform === 
   await symlink('dotfiles/new.toml', dir.file('dangling.toml'));
   await openConfigStore(dir.file('dangling.toml'), { create: true });
   assert.match(await readFile(dir.file('dotfiles/new.toml'), 'utf8'), /^vram_threshold_gb/m);
+});
+
+test('a pipe or a device is refused, neither waited for nor replaced', {
+  skip: process.platform === 'win32',
+}, async () => {
+  await using dir = await tempDir();
+  execFileSync('mkfifo', [dir.file('pipe')]);
+  await symlink('/dev/null', dir.file('null'));
+  for (const name of ['pipe', 'null']) {
+    const before = await readdir(dir.path);
+    await assert.rejects(openConfigStore(dir.file(name), { create: true }), {
+      code: 'CONFIG_UNREADABLE',
+      message: `${dir.file(name)} is not an ordinary file: name another with --config.`,
+    });
+    assert.deepEqual(await readdir(dir.path), before);
+  }
+  assert.equal((await stat('/dev/null')).isCharacterDevice(), true);
 });
 
 test('a folder that cannot be written is named, with what to do', async () => {
