@@ -17,9 +17,12 @@ export type RegisterRequest = z.infer<typeof RegisterRequest>;
 export const RegisterCreated = z.object({ requestId: Id, status: z.literal('pending') });
 export type RegisterCreated = z.infer<typeof RegisterCreated>;
 
+/** It travels in a header, where nothing but visible ASCII may stand. */
+const AuthToken = z.string().regex(/^[\x21-\x7e]{1,4096}$/, 'expected 1 to 4096 visible ASCII characters');
+
 export const RegisterStatus = z.discriminatedUnion('status', [
   z.object({ status: z.literal('pending') }),
-  z.object({ status: z.literal('approved'), workerId: Id, authToken: z.string().min(1) }),
+  z.object({ status: z.literal('approved'), workerId: Id, authToken: AuthToken }),
   z.object({ status: z.literal('rejected'), reason: defaulted(z.string(), '') }),
 ]);
 export type RegisterStatus = z.infer<typeof RegisterStatus>;

@@ -1,7 +1,9 @@
 // Holds the worker at the door until an operator has let it in: asks once, then polls. All decisions are in
 // registration-state.ts; this file makes the calls, saves what they change, and waits.
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import type { z } from 'zod';
 import {
+  describeIssues,
   RegisterCreated,
   type RegisterRequest,
   RegisterStatus,
@@ -113,7 +115,7 @@ async function create(savedSecret: string | undefined, options: GateOptions): Pr
       json: body,
       signal: options.signal,
     });
-    return { kind: 'created', requestId: RegisterCreated.parse(answer).requestId };
+    return { kind: 'created', requestId: read(RegisterCreated, answer).requestId };
   } catch (error) {
     options.signal.throwIfAborted();
     logs.warn('registration', 'could not ask the studio to register this worker, will try again', {
@@ -135,7 +137,7 @@ async function poll(requestId: string, secret: string, options: GateOptions): Pr
       bearer: secret,
       signal: options.signal,
     });
-    return { kind: 'polled', answer: RegisterStatus.parse(answer) };
+    return { kind: 'polled', answer: read(RegisterStatus, answer) };
   } catch (error) {
     options.signal.throwIfAborted();
     if (error instanceof StudioStatusError && error.status === 404) {
@@ -150,6 +152,14 @@ async function poll(requestId: string, secret: string, options: GateOptions): Pr
     });
     return { kind: 'poll-failed' };
   }
+}
+
+/** A login page or a proxy's greeting is a success to HTTP, and no answer of a studio. */
+function read<T>(schema: z.ZodType<T>, answer: unknown): T {
+  if (answer === undefined) throw new Error('the answer is not JSON: is api_base_url the address of a studio?');
+  const parsed = schema.safeParse(answer);
+  if (!parsed.success) throw new Error(`the answer is not that of a studio: ${describeIssues(parsed.error)}`);
+  return parsed.data;
 }
 
 function report(before: RegistrationState, after: RegistrationState, { logs, config }: GateOptions): void {

@@ -194,6 +194,7 @@ const troubles: [string, Answer][] = [
   ['a page of HTML', [200, '<html>']],
   ['nothing', [204]],
   ['another answer', [200, { status: 'lost' }]],
+  ['a token that fits no header', [200, { status: 'approved', workerId: 'w-1', authToken: 'a\r\nb' }]],
   ['a hang-up', (response) => void response.destroy()],
 ];
 for (const [what, trouble] of troubles) {
@@ -216,6 +217,20 @@ test('the warning says what the studio answered', async () => {
   await using scene = await openScene('', [429, 'slow down'], created, approved);
   await scene.pass();
   assert.ok(messages(scene).some((message) => message.includes('register-request failed: 429 — slow down')));
+});
+
+test('the warning says in one line that an answer is not that of a studio', async () => {
+  await using scene = await openScene(
+    '',
+    [200, '<html>log in</html>'],
+    [201, { requestId: '../x' }],
+    created,
+    approved,
+  );
+  await scene.pass();
+  const said = messages(scene).join('\n');
+  assert.match(said, /the answer is not JSON: is api_base_url the address of a studio\?/);
+  assert.match(said, /the answer is not that of a studio: requestId: expected 1 to 128 characters/);
 });
 
 test('a rejected worker waits, without a call, until its registration is reset, and then asks as somebody new', async () => {
