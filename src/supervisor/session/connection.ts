@@ -121,9 +121,11 @@ function connect(options: ConnectionOptions): Connection {
       line.destroy();
     });
   });
-  socket.on('error', (error) => {
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    const tooLarge = error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+    const why = tooLarge ? `a frame of more than ${FRAME_BYTES_MAX} bytes` : error.message;
     // `close` follows for an open socket; before that, the error is the end.
-    ownEnd ??= { kind: 'disconnected', why: `connection failed: ${error.message}` };
+    ownEnd ??= { kind: 'disconnected', why: `connection failed: ${why}` };
   });
   socket.on('close', (code, reason) => settle(endOfClose(code, reason.toString())));
 

@@ -18,6 +18,7 @@ const closes: [number, string, SessionEnd][] = [
   [4003, 'replaced', { kind: 'fatal', reason: 'duplicate_worker: replaced' }],
   [4003, '', { kind: 'fatal', reason: 'duplicate_worker: another worker connected with these credentials' }],
   [4004, 'gone', { kind: 'fatal', reason: 'worker_deleted: gone' }],
+  [4004, 'a\u001b[31m\nb', { kind: 'fatal', reason: 'worker_deleted: a [31m b' }],
   [4004, '', { kind: 'fatal', reason: 'worker_deleted: an operator deleted this worker' }],
 ];
 for (const [code, reason, end] of closes) {
@@ -35,6 +36,11 @@ const errors: [string, SessionEnd][] = [
 for (const [code, end] of errors) {
   test(`an error frame ${code} is ${end.kind}`, () => assert.deepEqual(endOfErrorFrame(code, 'm'), end));
 }
+
+test('what an error frame says is one line of bounded length', () => {
+  const { reason } = endOfErrorFrame('auth_failed', `\u001b[2J\n\u202e${'x'.repeat(1_000)}`) as { reason: string };
+  assert.equal(reason, `[2J ${'x'.repeat(296)}…`);
+});
 
 const upgrades: [number, string, SessionEnd][] = [
   [401, 'who are you', { kind: 'auth-failed', reason: '401 on websocket upgrade' }],
