@@ -32,7 +32,7 @@ describe('a cancelled run', () => {
       const askedAt = performance.now();
       run.cancel('CANCELLED', 'the studio asked');
       await assert.rejects(run.done, { code: 'CANCELLED' });
-      assert.ok(performance.now() - askedAt < GRACE_MS + 100);
+      assert.ok(performance.now() - askedAt < GRACE_MS + 3_000);
       await rig.until(() => host.verdict(testJob()).kind === 'ready');
     }
     const after = pidOf(await host.run(testJob(), ears()).done);
@@ -125,7 +125,7 @@ describe('a job cancelled while its model loads', () => {
       run.cancel('CANCELLED', 'the studio asked');
       const askedAt = performance.now();
       await assert.rejects(run.done, { code: 'CANCELLED' });
-      assert.ok(performance.now() - askedAt < GRACE_MS + 100);
+      assert.ok(performance.now() - askedAt < GRACE_MS + 3_000);
       await rig.until(() => rig.host.models().length === 0);
     }
   });

@@ -23,7 +23,7 @@ test('engine processes end when the supervisor is killed, also one in an endless
   // Their end can only be seen by looking: they are no children of ours.
   const killedAt = performance.now();
   while (pids.some(isAlive)) {
-    assert.ok(performance.now() - killedAt < 5_000, 'an engine process outlived its supervisor');
+    assert.ok(performance.now() - killedAt < 10_000, 'an engine process outlived its supervisor');
     await sleep(10);
   }
   await rm(root, { recursive: true, force: true });
@@ -46,7 +46,7 @@ describe('a host that is closed', () => {
     const pids = [idle, ...host.models().flatMap(({ pid }) => pid ?? [])];
     const closedAt = performance.now();
     await rig[Symbol.asyncDispose]();
-    assert.ok(performance.now() - closedAt < 1_500);
+    assert.ok(performance.now() - closedAt < 6_000);
     for (const end of await ends) assert.equal(end.status === 'rejected' && end.reason.code, 'SHUTDOWN');
     assert.deepEqual(pids.filter(isAlive), []);
     assert.deepEqual(host.models(), []);
@@ -64,7 +64,7 @@ describe('a host that is closed', () => {
     const closedAt = performance.now();
     await rig[Symbol.asyncDispose]();
     await end;
-    assert.ok(performance.now() - closedAt < 2_500);
+    assert.ok(performance.now() - closedAt < 8_000);
   });
 
   test('leaves the process free to end', async () => {
