@@ -119,6 +119,29 @@ test('a signal while the studio starts is its owner’s to deal with', {
   }
 });
 
+test('a Ctrl-C that ends the runtime while it starts is a stop, not a failure', {
+  skip: process.platform === 'win32',
+}, async () => {
+  await using folder = await openTempDir();
+  const { runStudio } = await import('../../src/studio/host/run-studio.ts');
+  // A terminal sends its signal to this process and to the runtime alike.
+  const onChild = (message: unknown) => {
+    const { process: child } = message as { process: ChildProcess };
+    process.nextTick(() => {
+      process.kill(process.pid, 'SIGTERM');
+      child.kill('SIGTERM');
+    });
+  };
+  const said: string[] = [];
+  subscribe('child_process', onChild);
+  try {
+    await runStudio({ host: '127.0.0.1', port: 0, stateDir: folder.path, say: (line) => said.push(line) });
+  } finally {
+    unsubscribe('child_process', onChild);
+  }
+  assert.deepEqual(said, []);
+});
+
 test('an address that nobody can listen on is an error that says what to change', async () => {
   await using folder = await openTempDir();
   const { openStudio } = await import('../../src/studio/host/embedded-studio.ts');

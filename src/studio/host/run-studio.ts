@@ -28,14 +28,11 @@ export async function runStudio(options: RunStudioOptions): Promise<void> {
     port: options.port,
     adminToken,
     onLog: (text) => process.stderr.write(withoutStacks(text)),
-  });
+  }).catch(unlessStopped);
+  if (studio === undefined) return;
   await using operator = openOperator({ url: studio.url, adminToken });
   // Before anybody hears of this studio, so that whoever asks to be let in at once is announced as well.
-  await using events = await operator.events({ signal: stop.signal }).catch((error) => {
-    if (stop.signal.aborted) return undefined;
-    throw error;
-  });
-  // Stopped while it started.
+  await using events = await operator.events({ signal: stop.signal }).catch(unlessStopped);
   if (events === undefined) return;
   const tokenText = options.adminToken === undefined ? `$(cat '${adminTokenFile(stateDir)}')` : '$STUDIO_ADMIN_TOKEN';
   const curl = `curl -H "Authorization: Bearer ${tokenText}"`;
@@ -57,6 +54,11 @@ export async function runStudio(options: RunStudioOptions): Promise<void> {
   });
   await aborted(stop.signal);
   say('stopping');
+
+  /** A Ctrl-C reaches the runtime as well, so a start that is stopped may fail in any way: it was still just stopped. */
+  function unlessStopped(error: unknown): undefined {
+    if (!stop.signal.aborted) throw error;
+  }
 
   /** Tells what an operator at this terminal should know; jobs are told by the API. */
   async function announce(events: StudioEvents): Promise<void> {
