@@ -3,6 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
 import { type Dispatch, measureDispatch } from './measures/dispatch.ts';
+import { type Download, measureDownload } from './measures/download.ts';
 import { measureIdleRssMb } from './measures/memory.ts';
 import { measureSideBySide, type SideBySide } from './measures/side-by-side.ts';
 import { type Credentials, openStage, type Stage, type Subject, startBareWorker, startRealWorker } from './stage.ts';
@@ -58,6 +59,35 @@ function rowsOf(worker: Figures, bare: Figures): Row[] {
   ];
 }
 
+/** The baseline of these is curl, not the bare worker. */
+function downloadRows(download: Download): Row[] {
+  const { storeMbPerSecond, curlMbPerSecond, rssGrowthMib, fetchedTwiceMib } = download;
+  const fast = curlMbPerSecond === undefined ? {} : { met: storeMbPerSecond >= 0.9 * curlMbPerSecond };
+  return [
+    {
+      figure: 'download (bare: curl), MB/s',
+      worker: storeMbPerSecond,
+      bare: curlMbPerSecond,
+      goal: 'ratio ≥ 0.9',
+      ...fast,
+    },
+    {
+      figure: 'download, RSS growth MiB',
+      worker: rssGrowthMib,
+      bare: undefined,
+      goal: '≤ 32',
+      met: rssGrowthMib <= 32,
+    },
+    {
+      figure: 'download, twice after a cut MiB',
+      worker: fetchedTwiceMib,
+      bare: undefined,
+      goal: '≤ 1',
+      met: fetchedTwiceMib <= 1,
+    },
+  ];
+}
+
 function print(rows: readonly Row[]): void {
   const cells = rows.map(({ figure, worker, bare, goal, met }) => [
     figure,
@@ -81,7 +111,8 @@ await using stage = await openStage();
 // The baseline first and the worker second, in one run: both meet the same machine on the same day.
 const bare = await measure(stage, startBareWorker, false);
 const worker = await measure(stage, startRealWorker, true);
-const rows = rowsOf(worker, bare);
+const download = await measureDownload();
+const rows = [...rowsOf(worker, bare), ...downloadRows(download)];
 print(rows);
 const machine = {
   cpu: cpus()[0]?.model ?? 'unknown',
@@ -90,6 +121,6 @@ const machine = {
   os: `${process.platform} ${release()}`,
   node: process.versions.node,
 };
-const results = { date: new Date().toISOString(), machine, rows, worker, bare };
+const results = { date: new Date().toISOString(), machine, rows, worker, bare, download };
 await writeFile(new URL('./results.json', import.meta.url), `${JSON.stringify(results, null, 2)}\n`);
 console.log('\nwritten to bench/results.json');

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getLlama } from 'node-llama-cpp';
 import { GO, scriptedLlama } from '../../fixtures/models/scripted-llama.ts';
-import { llamaCpp } from '../../src/engines/llama-cpp/descriptor.ts';
 import { TASK_KINDS, type TaskKind } from '../../src/protocol/index.ts';
 import { openHost } from '../../src/workers/host.ts';
 import type { Host, HostJob, PoolSettings } from '../../src/workers/types.ts';
@@ -92,7 +91,7 @@ async function openPooled(modelsRoot: string): Promise<Subject> {
       deviceBytes: 2 ** 30,
       keepAliveMs: -1,
     },
-    extraEngines: [llamaCpp],
+    extraEngines: [],
     engineSettings: { gpu: 'cpu', cpuThreads: 1, network: { allowLoopback: false, allowedHosts: [] }, modelsRoot },
     scratchRoot: join(modelsRoot, 'scratch'),
     log: () => {},
