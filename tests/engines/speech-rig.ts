@@ -15,17 +15,17 @@ export type FileSpec = { readonly role: string; readonly filename: string; reado
 export type Models = {
   readonly modelsRoot: string;
   /** Writes the files of a model and answers with a way to make jobs for it. */
-  add(engine: string, model: string, files: readonly FileSpec[]): Promise<JobMaker>;
+  add(engine: string, model: string, files: readonly FileSpec[], kind?: TaskKind): Promise<JobMaker>;
 };
 export type JobMaker = (text: string, more?: Record<string, unknown>) => HostJob;
 
 /** A models folder of this test file's own, removed when its tests are done. */
-export function openModels(kind: TaskKind): Models {
+export function openModels(usual: TaskKind): Models {
   const modelsRoot = mkdtempSync(join(tmpdir(), 'speech-models-'));
   after(() => rmSync(modelsRoot, { recursive: true, force: true }));
   return {
     modelsRoot,
-    async add(engine, model, files) {
+    async add(engine, model, files, kind = usual) {
       await mkdir(join(modelsRoot, model), { recursive: true });
       for (const { filename, content } of files) await writeFile(join(modelsRoot, model, filename), content);
       const listed: ModelFile[] = files.map(({ role, filename }) => ({

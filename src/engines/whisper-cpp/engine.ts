@@ -64,7 +64,7 @@ async function create(
     return new Context({ filePath: path, useGpu });
   } catch (cause) {
     await log.settled();
-    const said = log.lastError ?? String(cause);
+    const said = log.firstError ?? String(cause);
     log[Symbol.dispose]();
     if (/alloc|out of memory/i.test(log.lines.join('\n'))) {
       throw new Failure('VRAM_EXHAUSTED', `there is not enough memory for ${filename}: ${said}`, { cause });

@@ -4,7 +4,8 @@ import type { Library } from './library.ts';
 export type NativeLog = Disposable & {
   /** Everything since the last `clear`. Lines arrive through the event loop, after the call that caused them. */
   readonly lines: readonly string[];
-  readonly lastError: string | undefined;
+  /** The one that caused those after it. */
+  readonly firstError: string | undefined;
   clear(): void;
   /** Called with each error, and replaced by the next. */
   onError: ((line: string) => void) | undefined;
@@ -17,18 +18,18 @@ const LINES_MAX = 400;
 
 export function openNativeLog(library: Library): NativeLog {
   let lines: string[] = [];
-  let lastError: string | undefined;
+  let firstError: string | undefined;
   const log: NativeLog = {
     onError: undefined,
     get lines() {
       return lines;
     },
-    get lastError() {
-      return lastError;
+    get firstError() {
+      return firstError;
     },
     clear() {
       lines = [];
-      lastError = undefined;
+      firstError = undefined;
     },
     async settled() {
       // One turn hands over what is queued; the second lets what that queued in turn come too.
@@ -45,7 +46,7 @@ export function openNativeLog(library: Library): NativeLog {
     lines.push(line);
     if (lines.length > LINES_MAX) lines.shift();
     if (level !== 'error') return;
-    lastError = line;
+    firstError ??= line;
     log.onError?.(line);
   });
   return log;
