@@ -14,7 +14,9 @@ export type VideoFacts = {
 
 /** Rejects with `ENGINE_FAILED` when the file is no video, or one that breaks off. */
 export async function inspectVideo(path: string, context: FfmpegContext): Promise<VideoFacts> {
-  const { size } = await stat(path);
+  const { size } = await stat(path).catch((cause: unknown) => {
+    throw new Failure('ENGINE_FAILED', 'the program that makes the video wrote no file', { cause });
+  });
   if (size === 0) throw new Failure('ENGINE_FAILED', 'the video that was made is an empty file');
   // A checksum for each frame, one line each: text that is made for programs, unlike the tables on standard error.
   const shape = ['-map', '0:v:0', '-f', 'framecrc', 'pipe:1'];

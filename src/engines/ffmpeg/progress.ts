@@ -17,3 +17,9 @@ export function progressLines(tell: (done: { frames: number; seconds: number }) 
     if (name === 'progress') tell({ frames, seconds });
   };
 }
+
+/** The length of the input as ffmpeg announces it, `Duration: 00:01:02.50, …`, in seconds. `N/A` for what has no index. */
+export function durationIn(line: string): number | undefined {
+  const [, hours, minutes, seconds] = /^ *(?:\[info\] +)?Duration: (\d+):(\d\d):(\d\d\.\d+),/.exec(line) ?? [];
+  return hours === undefined ? undefined : Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+}

@@ -5,7 +5,7 @@
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { Failure, type FailureCode } from '../../protocol/failure.ts';
-import type { EngineSettings, RunContext } from '../engine.ts';
+import type { EngineSettings } from '../engine.ts';
 import { childEnv } from './child-env.ts';
 import { guardChild } from './child-guard.ts';
 import { findFfmpeg } from './find-ffmpeg.ts';
@@ -24,7 +24,6 @@ export type FfmpegContext = {
   readonly settings: Pick<EngineSettings, 'modelsRoot' | 'cpuThreads'>;
   /** 0 to 1, when the length is known. */
   progress?(ratio: number): void;
-  readonly log?: RunContext['log'];
 };
 
 export type FfmpegRun = {
@@ -36,6 +35,8 @@ export type FfmpegRun = {
   readonly blame: Extract<FailureCode, 'INPUT_INVALID' | 'ENGINE_FAILED'>;
   /** Each line of its standard output. */
   readonly line: (text: string) => void;
+  /** Each line of its standard error. */
+  readonly heard?: (text: string) => void;
   /** Longest time in which nothing advances, in ms. Default 45 000. */
   readonly stallMs?: number;
 };
@@ -76,6 +77,7 @@ export async function runFfmpeg(run: FfmpegRun, context: FfmpegContext): Promise
     run.line(text);
   });
   createInterface({ input: child.stderr }).on('line', (text) => {
+    run.heard?.(text);
     said.push(text);
     if (said.length > LINES_KEPT) said.shift();
   });

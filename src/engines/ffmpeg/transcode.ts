@@ -5,7 +5,7 @@ import { Failure } from '../../protocol/failure.ts';
 import { encodersOf, videoEncoder } from './encoders.ts';
 import { findFfmpeg } from './find-ffmpeg.ts';
 import { AUDIO_FORMATS, VIDEO_FORMATS } from './formats.ts';
-import { PROGRESS_ARGS, progressLines } from './progress.ts';
+import { durationIn, PROGRESS_ARGS, progressLines } from './progress.ts';
 import { type FfmpegContext, fileInput, runFfmpeg } from './run-ffmpeg.ts';
 
 /** 16-bit samples at 16 kHz, as every recogniser wants them. */
@@ -31,21 +31,37 @@ export const AUDIO_EXTS: readonly string[] = Object.keys(AUDIO_ENCODERS);
 
 /**
  * Decodes the first audio track of `input` into `output`, a WAV of 16-bit mono samples at 16 kHz. A file without sound,
- * an unknown container and one that is longer than four hours are `INPUT_INVALID`.
+ * an unknown container and one that is longer than `secondsMax` (four hours) are `INPUT_INVALID`.
  */
-export async function toWav16kMono(input: string, output: string, context: FfmpegContext): Promise<void> {
+export async function toWav16kMono(
+  input: string,
+  output: string,
+  context: FfmpegContext & { readonly secondsMax?: number },
+): Promise<void> {
   await refuseEmpty(input, 'the audio');
+  const { secondsMax = AUDIO_SECONDS_MAX } = context;
   // One second more than allowed is enough to see that it is too long.
-  const limit = ['-t', String(AUDIO_SECONDS_MAX + 1)];
+  const limit = ['-t', String(secondsMax + 1)];
   const shape = ['-ac', '1', '-ar', '16000', '-c:a', 'pcm_s16le', '-map_metadata', '-1', '-f', 'wav'];
-  const args = [...PROGRESS_ARGS, ...fileInput(input, AUDIO_FORMATS), '-map', '0:a:0', ...limit, ...shape];
+  const source = [...PROGRESS_ARGS, ...fileInput(input, AUDIO_FORMATS), '-map', '0:a:0'];
+  let length: number | undefined;
   await runFfmpeg(
-    { what: 'decoding the audio', args: [...args, `file:${output}`], blame: 'INPUT_INVALID', line: ignore },
+    {
+      what: 'decoding the audio',
+      args: [...source, ...limit, ...shape, `file:${output}`],
+      blame: 'INPUT_INVALID',
+      heard: (line) => {
+        length ??= durationIn(line);
+      },
+      line: progressLines(({ seconds }) => {
+        if (length) context.progress?.(Math.min(1, seconds / length));
+      }),
+    },
     context,
   );
   const { size } = await stat(output);
-  if (size > AUDIO_SECONDS_MAX * BYTES_PER_SECOND + BYTES_PER_SECOND / 2) {
-    throw new Failure('INPUT_INVALID', `the audio is longer than ${AUDIO_SECONDS_MAX / 3600} hours`);
+  if (size > (secondsMax + 0.5) * BYTES_PER_SECOND) {
+    throw new Failure('INPUT_INVALID', `the audio is longer than ${secondsMax} s, the most that is taken`);
   }
   context.progress?.(1);
 }
@@ -101,5 +117,3 @@ async function refuseEmpty(path: string, what: string): Promise<void> {
   const { size } = await stat(path);
   if (size === 0) throw new Failure('INPUT_INVALID', `${what} is an empty file`);
 }
-
-function ignore(): void {}

@@ -1,18 +1,18 @@
 // Films from offer to file, with the real ffmpeg, read back with ffprobe and frame by frame.
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { after, describe, test } from 'node:test';
 import { ffmpeg } from '../../../src/engines/ffmpeg/descriptor.ts';
 import { engine } from '../../../src/engines/ffmpeg/engine.ts';
 import { probe } from '../../../src/engines/ffmpeg/probe.ts';
 import type { VideoTask } from '../../../src/protocol/index.ts';
 import type { HostJob } from '../../../src/workers/types.ts';
-import { tempDir } from '../../supervisor/temp-dir.ts';
+import { type TempDir, tempDir } from '../../supervisor/temp-dir.ts';
 import { ears, engineSettings, openRig, syntheticJob, task } from '../../workers/rig.ts';
 import { conformance } from '../conformance.ts';
 import { dataUrl, pngUrl } from '../data-url.ts';
-import { noFfmpeg } from './have-ffmpeg.ts';
-import { ffprobe, framesOf } from './media.ts';
+import { ffmpegPath, noFfmpeg } from './have-ffmpeg.ts';
+import { ffprobe, framesOf, make } from './media.ts';
 
 const extraEngines = [ffmpeg];
 
@@ -164,6 +164,52 @@ describe('the ffmpeg engine refuses', { skip: noFfmpeg }, () => {
     await using loaded = await load('ffmpeg');
     const run = loaded.run(task('llm', 'hi'), { ...own, progress: nothing, token: nothing });
     await assert.rejects(run, { code: 'KIND_UNSUPPORTED', retryable: false });
+  });
+});
+
+describe('an ffmpeg that is not what it should be', {
+  skip: noFfmpeg || (process.platform === 'win32' && 'a shell script'),
+}, () => {
+  /** A models folder with an ffmpeg of its own: the real one, but for what `script` does first. */
+  async function scripted(dir: TempDir, script: string) {
+    await mkdir(dir.file('bin'));
+    await writeFile(dir.file('bin/ffmpeg'), `#!/bin/sh\n${script}\nexec ${ffmpegPath} "$@"\n`, { mode: 0o755 });
+    return openRig({ extraEngines, engine: { modelsRoot: dir.path } });
+  }
+
+  test('writes another film than was asked for, and ends with 0: the job fails', async () => {
+    await using dir = await tempDir();
+    const wrong = dir.file('wrong.mp4');
+    await make('-f lavfi -i testsrc=duration=1:size=64x64:rate=8', wrong);
+    const last = 'for last in "$@"; do :; done';
+    await using rig = await scripted(
+      dir,
+      `${last}\ncase "$last" in *film.mp4) cp ${wrong} "\${last#file:}"; exit 0;; esac`,
+    );
+    await assert.rejects(rig.host.run(film(), ears()).done, {
+      ...{ code: 'ENGINE_FAILED', retryable: true },
+      message: 'the mp4 that ffmpeg wrote is not what was asked: 64x64, 8 frames, 1.00 s, not 64x48, 6 frames, 0.50 s',
+    });
+  });
+
+  test('writes nothing, and ends with 0: the job fails', async () => {
+    await using dir = await tempDir();
+    const last = 'for last in "$@"; do :; done';
+    await using rig = await scripted(dir, `${last}\ncase "$last" in *film.mp4) exit 0;; esac`);
+    await assert.rejects(rig.host.run(film(), ears()).done, { code: 'ENGINE_FAILED', message: /wrote no file/ });
+  });
+
+  test('has no encoder for what is asked: that is said, by the job and by the probe', async () => {
+    await using dir = await tempDir();
+    await using rig = await scripted(dir, 'case "$*" in *-encoders) echo " V....D libvpx-vp9  VP9"; exit 0;; esac');
+    await assert.rejects(rig.host.run(film(), ears()).done, {
+      ...{ code: 'ENGINE_UNAVAILABLE', retryable: false },
+      message: /has no encoder for h264 \(libx264, libopenh264, h264_videotoolbox\)/,
+    });
+    assert.equal((await rig.host.run(film({ ext: 'webm' }), ears()).done).kind, 'bytes');
+    const report = await probe(engineSettings(dir.path));
+    assert.deepEqual([report.ready, /no h264, vp9 \(libvpx-vp9\), no av1/.test(report.detail)], [false, true]);
+    assert.match(report.remedy ?? '', /libx264/);
   });
 });
 

@@ -4,6 +4,7 @@ import { access, readFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import wavefile from 'wavefile';
 import { inspectVideo } from '../../../src/engines/ffmpeg/inspect-video.ts';
+import { durationIn } from '../../../src/engines/ffmpeg/progress.ts';
 import { AUDIO_EXTS, encodeAudio, toMp4, toWav16kMono } from '../../../src/engines/ffmpeg/transcode.ts';
 import { toFailure } from '../../../src/protocol/failure.ts';
 import { tempDir } from '../../supervisor/temp-dir.ts';
@@ -62,6 +63,19 @@ describe('sound for a recogniser', { skip: noFfmpeg }, () => {
       await assert.rejects(end, { code: 'INPUT_INVALID', retryable: false, message });
     }
     await assert.rejects(access(dir.file('192.0.2.1')));
+  });
+
+  test('that is too long is refused and not cut, and its length gives progress', async () => {
+    await using dir = await tempDir();
+    const [input, output] = [dir.file('in.flac'), dir.file('out.wav')];
+    await make('-f lavfi -i sine=duration=5', input);
+    const ratios: number[] = [];
+    await toWav16kMono(input, output, { ...context(), progress: (ratio) => ratios.push(ratio), secondsMax: 5 });
+    assert.ok(ratios.length >= 2 && ratios.every((ratio) => ratio > 0 && ratio <= 1), `${ratios}`);
+    const end = toWav16kMono(input, output, { ...context(), secondsMax: 4 });
+    await assert.rejects(end, { code: 'INPUT_INVALID', message: /longer than 4 s/ });
+    assert.equal(durationIn('[info]   Duration: 01:02:03.50, start: 0.000000, bitrate: 9 kb/s'), 3723.5);
+    assert.equal(durationIn('  Duration: N/A, start: 0'), undefined);
   });
 
   test('a file whose name begins like an option, or like an address, is only a file', async () => {
