@@ -1,5 +1,4 @@
 import { after } from 'node:test';
-import { llamaCpp } from '../../../src/engines/llama-cpp/descriptor.ts';
 import { conformance } from '../conformance.ts';
 import { chatJob, writeModels } from './models.ts';
 
@@ -8,7 +7,7 @@ after(() => models[Symbol.asyncDispose]());
 
 conformance({
   title: 'the llama.cpp engine',
-  extraEngines: [llamaCpp],
+  extraEngines: [],
   settings: { modelsRoot: models.root, gpu: 'cpu' },
   jobs: [chatJob('hi')],
   slowJob: chatJob('@loop', { maxTokens: 1000 }),

@@ -55,5 +55,5 @@ test('the probe names the backend without a model, or says what to install', asy
   const other = await probe({ ...settings, gpu: absent });
   assert.equal(other.ready, false);
   assert.match(other.detail, new RegExp(`cannot compute with ${absent} here`));
-  assert.ok(other.remedy);
+  assert.ok(other.remedy && !other.detail.includes(other.remedy), 'the remedy is told apart');
 });

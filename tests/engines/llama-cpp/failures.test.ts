@@ -2,13 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { getLlamaGpuTypes } from 'node-llama-cpp';
-import { llamaCpp } from '../../../src/engines/llama-cpp/descriptor.ts';
 import { ears, openRig, syntheticJob, task } from '../../workers/rig.ts';
 import { chatJob, writeModels } from './models.ts';
 
 const models = await writeModels();
-const open = (gpu: 'cpu' | 'auto' | 'cuda' | 'metal' = 'cpu') =>
-  openRig({ extraEngines: [llamaCpp], engine: { modelsRoot: models.root, gpu } });
+const open = (gpu: 'cpu' | 'auto' | 'cuda' | 'metal' = 'cpu') => openRig({ engine: { modelsRoot: models.root, gpu } });
 const rig = await open();
 after(async () => {
   await rig[Symbol.asyncDispose]();
@@ -65,11 +63,11 @@ test('a GPU that is asked for and is not there is a failure, never the CPU', asy
 test('an engine process that dies takes one model with it, and nothing else', async () => {
   const heard = ears();
   const painted = ears();
-  const run = rig.host.run(chatJob('@loop', { maxTokens: 100_000 }), heard);
+  const run = rig.host.run(chatJob('@loop', { maxTokens: 100_000 }, { model: 'slow' }), heard);
   await heard.started;
   const picture = task('image', 'a fox', { width: 256, height: 256 });
   const other = rig.host.run(syntheticJob('image', '', { task: picture }), painted);
-  const { pid } = rig.host.models().find(({ model }) => model === 'scripted') ?? {};
+  const { pid } = rig.host.models().find(({ model }) => model === 'slow') ?? {};
   assert(pid !== undefined);
   process.kill(pid, 'SIGABRT');
   await assert.rejects(run.done, { code: 'ENGINE_CRASHED', retryable: true });

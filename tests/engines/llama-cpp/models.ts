@@ -22,7 +22,7 @@ export const SCRIPTS: readonly Script[] = [
 
 export type Models = AsyncDisposable & { readonly root: string };
 
-/** `scripted`, `with-bos`, `no-template`, `words`, and `broken` with one file for each fault. */
+/** `scripted`, `slow` (a few milliseconds a token), `with-bos`, `no-template`, `words`, and `broken` with one file for each fault. */
 export async function writeModels(): Promise<Models> {
   const root = await mkdtemp(join(tmpdir(), 'llama-test-'));
   const put = async (model: string, filename: string, file: Buffer) => {
@@ -30,6 +30,7 @@ export async function writeModels(): Promise<Models> {
     await writeFile(join(root, model, filename), file);
   };
   await put('scripted', 'model.gguf', scriptedLlama({ scripts: SCRIPTS, contextLength: 16_384 }));
+  await put('slow', 'model.gguf', scriptedLlama({ scripts: SCRIPTS, contextLength: 16_384, feedForward: 16_384 }));
   await put('with-bos', 'model.gguf', scriptedLlama({ scripts: SCRIPTS, addBos: true, contextLength: 96 }));
   await put('no-template', 'model.gguf', scriptedLlama({ scripts: SCRIPTS, template: null }));
   await put('words', 'model.gguf', bagOfWords(['red', 'green', 'fox', 'house']));
