@@ -63,12 +63,12 @@ export function chooseProvider(gpu: GpuChoice, machine: ProviderMachine): Provid
 function missingForCuda({ platform, runtimeDir, exists, loadable }: ProviderMachine): string | undefined {
   const libraries = PROVIDER_LIBRARIES[platform];
   if (!libraries) return `ONNX Runtime has no CUDA provider for ${platform}`;
+  if (platform === 'linux' && !exists(NVIDIA_DEVICE)) return `there is no NVIDIA driver (${NVIDIA_DEVICE})`;
   const absent = libraries.filter((name) => !exists(join(runtimeDir, name)));
   if (absent.length > 0) {
     return `${absent.join(' and ')} of ONNX Runtime's GPU package must be put into ${runtimeDir}`;
   }
   if (platform !== 'linux') return undefined;
-  if (!exists(NVIDIA_DEVICE)) return `there is no NVIDIA driver (${NVIDIA_DEVICE})`;
   const unloadable = CUDA_LIBRARIES.filter((name) => !loadable(name));
   return unloadable.length > 0 ? `install CUDA 12 and cuDNN 9: ${unloadable.join(', ')} not found` : undefined;
 }

@@ -92,8 +92,8 @@ describe('the backend', () => {
   }
 
   for (const [gpu, on, message] of [
-    ['cuda', machine([]), /libonnxruntime_providers_cuda\.so and .*\/runtime/],
-    ['cuda', machine(linuxFiles.slice(0, 1)), /libonnxruntime_providers_shared\.so/],
+    ['cuda', machine(['/dev/nvidiactl']), /libonnxruntime_providers_cuda\.so and .*\/runtime/],
+    ['cuda', machine(['/dev/nvidiactl', ...linuxFiles.slice(0, 1)]), /libonnxruntime_providers_shared\.so/],
     ['cuda', machine(linuxFiles), /no NVIDIA driver/],
     [
       'cuda',
