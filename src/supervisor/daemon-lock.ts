@@ -4,7 +4,7 @@ import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryLock } from 'fs-native-extensions';
-import { adviceFor, codeOf } from './config/write-file.ts';
+import { folderError } from './config/write-file.ts';
 
 // 2 s in all: a worker that restarts itself must outlive the end of its predecessor.
 const TRIES = 10;
@@ -15,8 +15,7 @@ export async function takeDaemonLock(dir: string): Promise<AsyncDisposable | und
   try {
     return await take(dir);
   } catch (cause) {
-    const code = codeOf(cause);
-    throw new Error(`cannot write in the folder ${dir} (${code}). ${adviceFor(code)}`, { cause });
+    throw folderError(dir, cause);
   }
 }
 

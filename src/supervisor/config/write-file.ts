@@ -64,6 +64,12 @@ export function codeOf(thrown: unknown): string {
   return typeof code === 'string' ? code : String(thrown);
 }
 
+/** For folders beside the config: an error of the file system as a sentence that names the folder. */
+export function folderError(dir: string, cause: unknown): Error {
+  const code = codeOf(cause);
+  return new Error(`cannot write in the folder ${dir} (${code}). ${adviceFor(code)}`, { cause });
+}
+
 /** What the operator can do about an error of the file system. */
 export function adviceFor(code: string): string {
   switch (code) {

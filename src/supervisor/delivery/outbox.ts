@@ -7,6 +7,7 @@ import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } fro
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { Failure, TaskKind } from '../../protocol/index.ts';
+import { folderError } from '../config/write-file.ts';
 
 const OutboxRecord = z.object({
   version: z.literal(1),
@@ -54,7 +55,9 @@ export interface Outbox {
 
 /** Opens the folder, drops what a crash left half-written, and reads what is still to be delivered. */
 export async function openOutbox(dir: string, warn: Warn): Promise<Outbox> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause) => {
+    throw folderError(dir, cause);
+  });
   const entries = await readEntries(dir, warn);
   // A job that is offered again gets the same file names, so what comes next has to wait for the old files to go.
   const removals = new Map<string, Promise<void>>();
