@@ -16,16 +16,16 @@ describe('the part of the picture that the model sees', () => {
       frame(1024, 768),
       box(392, 182, 256, 256),
     ],
-    // 200 + 2 * (50 + 32) = 364; its middle is (512, 384).
+    // 160 + 2 * (40 + 32) = 304; its middle is (680, 360).
     [
       'a hole: a quarter and 32 pixels more on every side',
-      box(412, 284, 200, 200),
+      box(600, 290, 160, 140),
       frame(1024, 768),
-      box(330, 202, 364, 364),
+      box(528, 208, 304, 304),
     ],
     // 0.25 * 202 = 50.5 rounds up: 202 + 2 * (51 + 32) = 368.
     ['a margin that is rounded', box(412, 284, 202, 10), frame(1024, 768), box(329, 105, 368, 368)],
-    ['a corner: shifted inside', box(0, 0, 180, 180), frame(1024, 768), box(0, 0, 334, 334)],
+    ['a corner: shifted inside', box(0, 0, 300, 120), frame(1024, 768), box(0, 0, 514, 514)],
     ['the other corner: shifted inside', box(984, 728, 40, 40), frame(1024, 768), box(768, 512, 256, 256)],
     ['a long hole: no more than the shorter side', box(100, 50, 900, 40), frame(1024, 512), box(294, 0, 512, 512)],
     ['all of it masked: all of it', box(0, 0, 512, 512), frame(512, 512), box(0, 0, 512, 512)],
