@@ -1,6 +1,6 @@
-// Unpacks a release archive with the system's own program: `unzip`, or the `tar` of Windows and macOS, which reads zip
-// files too. Node has no reader for them. What comes out is not trusted: only plain files are taken from it, by their
-// base names, so no name in the archive can point out of the folder.
+// Unpacks a release archive with a program of the system: `unzip`, the `tar` of Windows and macOS, or Python, since Node
+// has no reader for zip files. What comes out is not trusted: only plain files are taken from it, by their base names, so
+// no name in the archive can point out of the folder.
 import { chmod, lstat, mkdir, readdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { execa } from 'execa';
@@ -15,8 +15,11 @@ export const systemUnzip: Unzip = async (archive, dir, signal) => {
   const attempts: [string, string[]][] = [
     ['unzip', ['-q', '-o', archive, '-d', dir]],
     ['tar', ['-xf', archive, '-C', dir]],
+    // Servers of Ubuntu have no unzip, and GNU's tar reads no zip files.
+    ['python3', ['-m', 'zipfile', '-e', archive, dir]],
   ];
-  if (process.platform === 'win32') attempts.reverse();
+  // `unzip` is of no use there when it comes with a shell for Unix programs.
+  if (process.platform === 'win32') attempts.shift();
   const words: string[] = [];
   for (const [program, args] of attempts) {
     const done = await execa(program, args, {
@@ -26,7 +29,8 @@ export const systemUnzip: Unzip = async (archive, dir, signal) => {
       timeout: UNPACK_MS_MAX,
     });
     signal.throwIfAborted();
-    if (!done.failed) return;
+    // unzip ends with 1 after a warning, such as a name that pointed out of the folder; it has then left that part out.
+    if (!done.failed || (program === 'unzip' && done.exitCode === 1)) return;
     words.push(`${program}: ${(done.stderr || done.shortMessage || '').trim().split('\n')[0]}`);
   }
   throw new Failure('ENGINE_UNAVAILABLE', `the archive cannot be unpacked (${words.join('; ')}); install \`unzip\``);

@@ -26,7 +26,7 @@ export function useStandIn(which: 'cli' | 'server'): void {
 }
 
 /** An sd-cli without the sd-server that lies beside the stand-in, since that one would be preferred. */
-function loneCli(): string {
+export function loneCli(): string {
   const dir = mkdtempSync(join(tmpdir(), 'sd-cpp-cli-'));
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
   const path = join(dir, 'sd-cli');
