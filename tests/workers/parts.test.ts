@@ -56,7 +56,7 @@ test('a child sees our environment without secrets', () => {
     API_KEY: 'x',
     PGPASSWORD: 'x',
   };
-  assert.deepEqual(childEnv(env), { PATH: '/bin', CUDA_VISIBLE_DEVICES: '0', HF_TOKEN: 'hf' });
+  assert.deepEqual(childEnv(env), { PATH: '/bin', CUDA_VISIBLE_DEVICES: '0' });
 });
 
 describe('printed text', () => {
