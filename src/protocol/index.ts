@@ -15,7 +15,7 @@ export {
   parseStudioFrame,
   parseWorkerFrame,
 } from './parse-frame.ts';
-export { RegisterCreated, RegisterRequest, RegisterStatus } from './registration.ts';
+export { AuthToken, RegisterCreated, RegisterRequest, RegisterStatus } from './registration.ts';
 export {
   ChatMessage,
   fullPrompt,

@@ -18,7 +18,7 @@ export const RegisterCreated = z.object({ requestId: Id, status: z.literal('pend
 export type RegisterCreated = z.infer<typeof RegisterCreated>;
 
 /** It travels in a header, where nothing but visible ASCII may stand. */
-const AuthToken = z.string().regex(/^[\x21-\x7e]{1,4096}$/, 'expected 1 to 4096 visible ASCII characters');
+export const AuthToken = z.string().regex(/^[\x21-\x7e]{1,4096}$/, 'expected 1 to 4096 visible ASCII characters');
 
 export const RegisterStatus = z.discriminatedUnion('status', [
   z.object({ status: z.literal('pending') }),

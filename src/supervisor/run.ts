@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { allEngines } from '../workers/all-engines.ts';
 import { openHost } from '../workers/host.ts';
 import { siblingPaths } from './config/paths.ts';
+import type { Config } from './config/schema.ts';
 import { type ConfigStore, openConfigStore } from './config/store.ts';
 import { watchConfig } from './config-watch.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
@@ -68,10 +69,15 @@ export async function run({ configPath }: RunOptions): Promise<number> {
     scratchRoot: paths.scratch,
     log: (level, message, fields) => logs[level]('host', message, fields),
   });
+  let chosenBefore = operatorsPart(config.current);
   configChanges.addEventListener('change', () => {
     host.configure(settings());
     logs.setLevel(config.current.logging.level);
     for (const secret of secretsOf(config)) logs.addSecret(secret);
+    const chosen = operatorsPart(config.current);
+    // What the worker itself saves (its id, its token) is no news to anybody.
+    if (isDeepStrictEqual(chosen, chosenBefore)) return;
+    chosenBefore = chosen;
     const { vramThresholdGb, autoEnabled } = config.current;
     logs.info('config', 'configuration changed', { vramThresholdGb, autoEnabled });
     // Engines were checked, and models were loaded, with what stood there at the start.
@@ -94,6 +100,11 @@ export async function run({ configPath }: RunOptions): Promise<number> {
     vramTotalGb: device.totalGb,
   });
   return conclude(end, logs);
+}
+
+/** The configuration without the keys that the worker keeps for itself. */
+function operatorsPart({ workerId, authToken, installId, registrationRequestId, registrationSecret, ...rest }: Config) {
+  return rest;
 }
 
 /** The three endings that a service manager has to tell apart, and their texts. */

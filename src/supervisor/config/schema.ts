@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import { EngineId, TASK_KINDS, type TaskKind } from '../../protocol/index.ts';
+import { AuthToken, EngineId, isSafeId, TASK_KINDS, type TaskKind } from '../../protocol/index.ts';
 import type { EngineDescriptor } from '../../workers/types.ts';
 import { baseUrlProblem, urlProblem } from './base-url.ts';
 import { type Camelized, camelize, LEGACY_KEYS } from './names.ts';
@@ -86,8 +86,15 @@ const ENGINES = z
 
 export const ConfigFile = z.object({
   api_base_url: url(baseUrlProblem).default(DEFAULT_API_BASE_URL),
-  worker_id: optionalText,
-  auth_token: optionalText,
+  // Both end up in requests: the id in a path, the token in a header.
+  worker_id: optionalText.refine(
+    (value) => value === undefined || isSafeId(value),
+    'must be an id without path characters',
+  ),
+  auth_token: optionalText.refine(
+    (value) => value === undefined || AuthToken.safeParse(value).success,
+    'must be visible ASCII characters',
+  ),
   vram_threshold_gb: atLeast(0).default(DEFAULT_THRESHOLD_GB),
   auto_enabled: flag(true),
   auto_start: flag(true),
