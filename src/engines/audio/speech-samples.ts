@@ -1,16 +1,20 @@
 // Any sound file as 16-bit mono at 16 kHz: plain WAV files by ourselves, everything else through ffmpeg.
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Failure } from '../../protocol/failure.ts';
-import { decodeSpeech, type FfmpegOptions } from './ffmpeg.ts';
+import type { FfmpegContext } from '../ffmpeg/run-ffmpeg.ts';
+import { toWav16kMono } from '../ffmpeg/transcode.ts';
 import { AUDIO_SECONDS_MAX, SPEECH_RATE } from './limits.ts';
 import { isWav, readWav } from './read-wav.ts';
 import { resample, toInt16 } from './resample.ts';
 
-export async function speechSamples(path: string, options: FfmpegOptions): Promise<Int16Array> {
-  const samples = (await plainWav(path, options.signal)) ?? (await decodeSpeech(path, options));
-  options.signal.throwIfAborted();
+/** `scratchDir` is where ffmpeg may write; nothing is left there. */
+export type SpeechContext = FfmpegContext & { readonly scratchDir: string };
+
+export async function speechSamples(path: string, context: SpeechContext): Promise<Int16Array> {
+  const samples = (await plainWav(path, context.signal)) ?? (await throughFfmpeg(path, context));
+  context.signal.throwIfAborted();
   if (samples.length === 0) throw new Failure('INPUT_INVALID', 'the audio is empty: it holds no samples');
-  refuseLonger(samples.length / SPEECH_RATE);
   return samples;
 }
 
@@ -19,14 +23,24 @@ async function plainWav(path: string, signal: AbortSignal): Promise<Int16Array |
   if (!isWav(await beginning(path))) return undefined;
   const sound = readWav(await readFile(path, { signal }));
   if (!sound) return undefined;
+  if (sound.samples.length / sound.sampleRate > AUDIO_SECONDS_MAX) {
+    const message = `the audio is longer than ${AUDIO_SECONDS_MAX} s, the most that is taken: cut it into parts`;
+    throw new Failure('INPUT_INVALID', message);
+  }
   if (sound.samples.length === 0) return new Int16Array();
-  refuseLonger(sound.samples.length / sound.sampleRate);
   return toInt16(await resample(sound.samples, sound.sampleRate, SPEECH_RATE, signal));
 }
 
-function refuseLonger(seconds: number): void {
-  if (seconds <= AUDIO_SECONDS_MAX) return;
-  throw new Failure('INPUT_INVALID', `the audio is longer than ${AUDIO_SECONDS_MAX / 3600} hours: cut it into parts`);
+async function throughFfmpeg(path: string, context: SpeechContext): Promise<Int16Array> {
+  const decoded = join(context.scratchDir, 'decoded.wav');
+  try {
+    await toWav16kMono(path, decoded, { ...context, secondsMax: AUDIO_SECONDS_MAX });
+    const samples = await plainWav(decoded, context.signal);
+    if (!samples) throw new Failure('ENGINE_FAILED', 'ffmpeg wrote a WAV file that cannot be read');
+    return samples;
+  } finally {
+    await rm(decoded, { force: true });
+  }
 }
 
 async function beginning(path: string): Promise<Uint8Array> {

@@ -1,11 +1,12 @@
 // A loaded voice: speaks a text piece by piece and answers with a sound file.
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import wavefile from 'wavefile';
 import { Failure } from '../../protocol/failure.ts';
 import type { TtsTask } from '../../protocol/index.ts';
-import { ENCODED_EXTS, type EncodedExt, encodeSpeech } from '../audio/ffmpeg.ts';
 import { toInt16 } from '../audio/resample.ts';
 import type { EngineResult, LoadedModel, RunContext } from '../engine.ts';
+import { AUDIO_EXTS, encodeAudio } from '../ffmpeg/transcode.ts';
 import type { Tts } from './library.ts';
 import { sentencesOf } from './sentences.ts';
 import { type Speakers, speakerId } from './speakers.ts';
@@ -39,11 +40,10 @@ export function openVoice({ tts, speakers, memoryBytes }: VoiceParts): LoadedMod
   };
 }
 
-function extOf({ ext }: TtsTask): 'wav' | EncodedExt {
+function extOf({ ext }: TtsTask): string {
   const wanted = ext.toLowerCase().replace(/^\./, '');
-  const known = (['wav', ...ENCODED_EXTS] as const).find((each) => each === wanted);
-  if (known) return known;
-  throw new Failure('INPUT_INVALID', `speech cannot be written as \`${ext}\`; choose wav, ${ENCODED_EXTS.join(', ')}`);
+  if (AUDIO_EXTS.includes(wanted)) return wanted;
+  throw new Failure('INPUT_INVALID', `speech cannot be written as \`${ext}\`; choose ${AUDIO_EXTS.join(', ')}`);
 }
 
 function speedOf({ speed = 1 }: TtsTask): number {
@@ -103,18 +103,14 @@ function wavOf(samples: Int16Array, sampleRate: number): Uint8Array {
   return wav.toBuffer();
 }
 
-async function resultOf(
-  wav: Uint8Array,
-  ext: 'wav' | EncodedExt,
-  { scratchDir, signal, settings }: RunContext,
-): Promise<EngineResult> {
+async function resultOf(wav: Uint8Array, ext: string, context: RunContext): Promise<EngineResult> {
   if (ext === 'wav') return { kind: 'bytes', ext, chunks: chunksOf(wav) };
-  const options = { signal, threads: settings.cpuThreads };
-  return {
-    kind: 'bytes',
-    ext,
-    chunks: chunksOf(await encodeSpeech(wav, ext, join(scratchDir, 'speech.wav'), options)),
-  };
+  const { scratchDir, signal, settings } = context;
+  const [spoken, encoded] = [join(scratchDir, 'speech.wav'), join(scratchDir, `encoded.${ext}`)];
+  await writeFile(spoken, wav);
+  // The text is spoken; this only tells the watchdog that the file is being written.
+  await encodeAudio(spoken, ext, encoded, { signal, settings, progress: () => context.progress({ ratio: 1 }) });
+  return { kind: 'bytes', ext, chunks: chunksOf(await readFile(encoded, { signal })) };
 }
 
 /** Each chunk owns its memory, since it is given away. */

@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import { Failure } from '../../protocol/failure.ts';
 import type { GpuChoice } from '../engine.ts';
+import { cardCapability, cudaObstacle } from './cuda-card.ts';
 
 export type NativeSegment = { readonly text: string; readonly t0: number; readonly t1: number };
 export type NativeResult = {
@@ -53,10 +54,10 @@ export type LoadedLibrary = {
 };
 
 const WRAPPER = '@fugood/whisper.node';
-/** What a build needs from the system, by experience with its dynamic links. */
+/** What a build needs from the system, by its dynamic links. */
 const REMEDIES: Readonly<Record<Variant, string>> = {
   default: `install the optional package of ${WRAPPER} for this platform (npm install without --omit=optional)`,
-  cuda: 'install the NVIDIA driver and the CUDA 12 runtime with cuBLAS and NCCL (libcudart12, libcublas12, libnccl2)',
+  cuda: 'install the NVIDIA driver and the CUDA 12 runtime with cuBLAS and NCCL (libcudart12, libcublas12, libnccl2), or choose vulkan',
   vulkan: 'install the Vulkan loader and a driver (libvulkan1, mesa-vulkan-drivers or the NVIDIA driver)',
 };
 
@@ -83,11 +84,13 @@ export function loadLibrary(gpu: GpuChoice): LoadedLibrary {
 function demand(variant: Variant): Omit<LoadedLibrary, 'useGpu'> {
   const loaded = attempt(variant);
   if ('library' in loaded) return { library: loaded.library, variant, passedOver: [] };
-  const message = `whisper-cpp's ${variant} build does not load (${loaded.reason}): ${REMEDIES[variant]}`;
+  const message = `whisper-cpp's ${variant} build cannot be used (${loaded.reason}): ${REMEDIES[variant]}`;
   throw new Failure('ENGINE_UNAVAILABLE', message);
 }
 
 function attempt(variant: Variant): { library: Library } | { reason: string } {
+  const obstacle = variant === 'cuda' && cudaObstacle(cardCapability(), `${process.platform}-${process.arch}`);
+  if (obstacle) return { reason: obstacle };
   const suffix = variant === 'default' ? '' : `-${variant}`;
   const name = `@fugood/node-whisper-${process.platform}-${process.arch}${suffix}`;
   try {

@@ -79,7 +79,8 @@ function refuse(task: SttTask, model: SpeechModel, vad: NativeVad | undefined): 
   }
 }
 
-async function inputSamples({ inputUrl }: SttTask, { scratchDir, signal, settings }: RunContext): Promise<Int16Array> {
+async function inputSamples({ inputUrl }: SttTask, context: RunContext): Promise<Int16Array> {
+  const { scratchDir, signal, settings } = context;
   const { path } = await fetchInput(inputUrl, {
     dir: scratchDir,
     maxBytes: AUDIO_BYTES_MAX,
@@ -87,7 +88,8 @@ async function inputSamples({ inputUrl }: SttTask, { scratchDir, signal, setting
     network: settings.network,
     what: 'the audio',
   });
-  return speechSamples(path, { signal, threads: settings.cpuThreads });
+  // Nothing is transcribed yet, but the watchdog must hear that somebody is at work.
+  return speechSamples(path, { scratchDir, signal, settings, progress: () => context.progress({ ratio: 0 }) });
 }
 
 async function transcribe(

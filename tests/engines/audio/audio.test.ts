@@ -77,11 +77,16 @@ test('what only looks like a WAV file is not ours', () => {
 test('a recording longer than the limit is refused before any work', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'audio-test-'));
   try {
-    // Three hours and a second at the lowest rate that is read.
+    // Three hours and a second at the lowest rate that is read: a header of ours, and nothing after it.
     const long = join(dir, 'long.wav');
-    await writeFile(long, wavOf(new Float32Array((3 * 3600 + 1) * 1_000), { depth: '8', sampleRate: 1_000 }));
-    const options = { signal: new AbortController().signal, threads: 1 };
-    await assert.rejects(speechSamples(long, options), { code: 'INPUT_INVALID', message: /longer than 3 hours/ });
+    const header = wavOf(new Float32Array(2), { depth: '8', sampleRate: 1_000 }).subarray(0, 44);
+    const samples = (3 * 3600 + 1) * 1_000;
+    header.writeUInt32LE(36 + samples, 4);
+    header.writeUInt32LE(samples, 40);
+    await writeFile(long, Buffer.concat([header, Buffer.alloc(samples)]));
+    const settings = { modelsRoot: dir, cpuThreads: 1 };
+    const options = { signal: new AbortController().signal, scratchDir: dir, settings };
+    await assert.rejects(speechSamples(long, options), { code: 'INPUT_INVALID', message: /longer than 10800 s/ });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SPEECH_RATE } from '../../../src/engines/audio/limits.ts';
+import { cudaObstacle, parseCapability } from '../../../src/engines/whisper-cpp/cuda-card.ts';
 import { languageCode } from '../../../src/engines/whisper-cpp/languages.ts';
 import { gpuInUse, memoryInUse } from '../../../src/engines/whisper-cpp/native-log.ts';
 import { cutQuietly, joinParts, mergeParts, timeInRecording } from '../../../src/engines/whisper-cpp/speech-parts.ts';
@@ -119,4 +120,20 @@ test('the library’s own log tells the device and the memory', () => {
     gpuInUse(['whisper_backend_init_gpu: no GPU found', 'whisper_backend_init: using BLAS backend']),
     undefined,
   );
+});
+
+test('the CUDA build is not used on cards that are older than its code', () => {
+  assert.equal(parseCapability('8.6\n'), 8.6);
+  assert.equal(parseCapability('12.0\n8.6\n'), 12);
+  assert.equal(parseCapability('No devices were found\n'), undefined);
+  assert.match(cudaObstacle(8.6, 'linux-x64') ?? '', /capability 8\.9 and later, and this one has 8\.6/);
+  assert.match(cudaObstacle(undefined, 'linux-x64') ?? '', /nvidia-smi/);
+  for (const [capability, machine] of [
+    [8.9, 'linux-x64'],
+    [9, 'linux-x64'],
+    [8.7, 'linux-arm64'],
+    [12, 'win32-x64'],
+  ] as const) {
+    assert.equal(cudaObstacle(capability, machine), undefined);
+  }
 });
