@@ -5,6 +5,7 @@ import { type Binary, openBinary } from './binary.ts';
 import { type Backend, chooseBackend } from './devices.ts';
 import { findBinaries, type Places, placesHere } from './find-binary.ts';
 import { isOutdated, provision } from './provision.ts';
+import { BUILD_MIN } from './traits.ts';
 import { checkVulkan } from './vulkan.ts';
 
 export type Choice = { readonly kind: 'server' | 'cli'; readonly binary: Binary; readonly backend: Backend };
@@ -39,16 +40,10 @@ export async function lookAt(
   const file = server ?? cli;
   if (file === undefined) return undefined;
   await checkVulkan({ file, gpu: settings.gpu, platform: places.platform, env: places.env });
-  let binary = await openBinary(file, signal);
-  let kind: Choice['kind'] = server ? 'server' : 'cli';
-  if (kind === 'server' && !binary.traits.serverJobs) {
-    if (cli === undefined) {
-      throw new Failure(
-        'ENGINE_UNAVAILABLE',
-        `\`${file}\` (${binary.traits.version}) is too old; install build 578 or newer`,
-      );
-    }
-    [kind, binary] = ['cli', await openBinary(cli, signal)];
+  const binary = await openBinary(file, signal);
+  const { version, tooOld } = binary.traits;
+  if (tooOld) {
+    throw new Failure('ENGINE_UNAVAILABLE', `\`${file}\` (${version}) is too old; install build ${BUILD_MIN} or newer`);
   }
-  return { kind, binary, backend: chooseBackend(settings.gpu, binary.devices, binary.traits.version) };
+  return { kind: server ? 'server' : 'cli', binary, backend: chooseBackend(settings.gpu, binary.devices, version) };
 }

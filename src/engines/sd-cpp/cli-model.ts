@@ -41,10 +41,10 @@ async function generate(work: Work, setup: Setup, context: RunContext): Promise<
   const program = await openProgram({
     ...{ file: binary.file, args, cwd, env: binary.env },
     heard(stream, text) {
-      for (const event of output.push(stream, text)) {
+      output.push(stream, text, (event) => {
         const news = progress(event);
         if (news) context.progress(news);
-      }
+      });
     },
   });
   const stop = () => void program.stop();

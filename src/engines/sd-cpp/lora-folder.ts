@@ -15,9 +15,15 @@ export type LoraFolder = {
 export async function openLoraFolder(dir: string, loras: readonly LocalModelFile[]): Promise<LoraFolder> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const names = loras.map((_, index) => `lora${index + 1}`);
-  const files = loras.map(({ filename }, index) => `${names[index]}${extname(filename) || '.safetensors'}`);
+  const files = loras.map(({ filename }, index) => `${names[index]}${listedExt(filename)}`);
   for (const [index, file] of files.entries()) await place(loras[index]?.path ?? '', join(dir, file));
   return { dir, names, files };
+}
+
+/** sd-server lists files by their ending, and tells what is in them by their content. */
+function listedExt(filename: string): string {
+  const ext = extname(filename).toLowerCase();
+  return ['.gguf', '.pt', '.pth', '.safetensors'].includes(ext) ? ext : '.safetensors';
 }
 
 /** Windows gives symbolic links to few users, and hard links do not cross disks. */

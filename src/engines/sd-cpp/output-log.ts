@@ -7,12 +7,17 @@ const LOG_LINES_MAX = 400;
 const KEPT_LINES = 40;
 
 export type OutputLog = {
-  push(stream: 'stdout' | 'stderr', text: string): OutputEvent[];
+  /** Lines are logged and events are told in one order, so that each line goes to the job that it is about. */
+  push(stream: 'stdout' | 'stderr', text: string, heard: (event: OutputEvent) => void): void;
   /** Lines of the last words: warnings, errors, and all that came on stderr. */
   readonly lines: readonly string[];
 };
 
-export function openOutputLog(log: (level: EngineLogLevel, message: string) => void): OutputLog {
+/** `forgetful`: for a program of many runs, each of which has a log of its own, and old words that explain nothing. */
+export function openOutputLog(
+  log: (level: EngineLogLevel, message: string) => void,
+  { forgetful = false } = {},
+): OutputLog {
   const parsers = { stdout: openOutputParser(), stderr: openOutputParser() };
   const lines: string[] = [];
   let logged = 0;
@@ -30,10 +35,15 @@ export function openOutputLog(log: (level: EngineLogLevel, message: string) => v
 
   return {
     lines,
-    push(stream, text) {
-      const events = parsers[stream].push(text);
-      for (const event of events) if (event.kind === 'line') hear(stream, event.level, event.text);
-      return events;
+    push(stream, text, heard) {
+      for (const event of parsers[stream].push(text)) {
+        if (event.kind === 'line') hear(stream, event.level, event.text);
+        else if (event.kind === 'begun' && forgetful) {
+          lines.length = 0;
+          logged = 0;
+        }
+        heard(event);
+      }
     },
   };
 }

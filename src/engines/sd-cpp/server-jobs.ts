@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../protocol/failure.ts';
 import type { EngineLogLevel } from '../engine.ts';
+import { atMost } from './at-most.ts';
 import { wordsFailure } from './errors.ts';
 import type { OutputEvent } from './output-parser.ts';
 import type { JobRequest } from './request.ts';
@@ -47,11 +48,16 @@ const DYING_MS = 2_000;
 
 type Entry = { readonly hooks: JobHooks; begun: boolean; wake(): void };
 
-export function openServerJobs(server: Server): ServerJobs {
+export function openServerJobs(server: Server, idleLog: JobHooks['log']): ServerJobs {
   /** In the order of the server's queue, from the one that generates. */
   const entries: Entry[] = [];
   let submitting: Promise<unknown> = Promise.resolve();
   let endedByUs = false;
+  /** All of them, also those whose generation has ended. */
+  const running = new Set<Entry>();
+  void server.exited.then(() => {
+    for (const entry of running) entry.wake();
+  });
 
   function remove(entry: Entry): void {
     const index = entries.indexOf(entry);
@@ -114,7 +120,7 @@ export function openServerJobs(server: Server): ServerJobs {
   }
 
   async function gone(entry: Entry, thrown: unknown): Promise<Error> {
-    await Promise.race([server.exited, sleep(DYING_MS)]);
+    await atMost(DYING_MS, server.exited);
     if (server.hasExited()) return new ServerGone(endedByUs || !entry.begun);
     await end();
     return new Failure('ENGINE_FAILED', 'sd-server runs but no longer answers; it was ended', { cause: thrown });
@@ -123,7 +129,7 @@ export function openServerJobs(server: Server): ServerJobs {
   async function untilDone(id: string, entry: Entry, woken: () => Promise<void>): Promise<unknown> {
     const { signal } = entry.hooks;
     for (let delayMs: number = POLL_MS.first; ; delayMs = Math.min(POLL_MS.most, delayMs * 2)) {
-      await Promise.race([woken(), sleep(delayMs)]);
+      await atMost(delayMs, woken());
       if (signal.aborted) {
         await cancel(id);
         throw signal.reason;
@@ -150,12 +156,13 @@ export function openServerJobs(server: Server): ServerJobs {
       };
       const wake = () => entry.wake();
       hooks.signal.addEventListener('abort', wake);
-      void server.exited.then(wake);
+      running.add(entry);
       try {
         const id = await submit(request, entry);
         return await untilDone(id, entry, () => wakeUp.promise);
       } finally {
         hooks.signal.removeEventListener('abort', wake);
+        running.delete(entry);
         remove(entry);
       }
     },
@@ -170,7 +177,9 @@ export function openServerJobs(server: Server): ServerJobs {
       head.wake();
     },
     log(level, message) {
-      entries[0]?.hooks.log(level, message);
+      const [head] = entries;
+      if (head) head.hooks.log(level, message);
+      else idleLog(level, message);
     },
   };
 }

@@ -51,7 +51,7 @@ export async function openServerModel(setup: Setup, { signal, heard }: ServerMod
       await server.stop();
       throw sideFile;
     }
-    jobs = openServerJobs(server);
+    jobs = openServerJobs(server, setup.log);
     return { server, jobs };
   }
 
@@ -59,6 +59,7 @@ export async function openServerModel(setup: Setup, { signal, heard }: ServerMod
   async function ensure(stop: AbortSignal, feed: (event: OutputEvent) => void): Promise<Live> {
     stop.throwIfAborted();
     if (live && !live.server.hasExited()) return live;
+    if (live) setup.log('warn', 'sd-server has ended; starting it again');
     live = undefined;
     // A start that was given up still holds memory until its process has ended.
     while (starting?.stop.signal.aborted) await starting.live.catch(() => {});
@@ -126,7 +127,11 @@ export async function openServerModel(setup: Setup, { signal, heard }: ServerMod
     }
   }
 
-  const first = await ensure(signal, heard);
+  const first = await ensure(signal, heard).catch(async (thrown) => {
+    // Nothing may be left of a load that was given up.
+    await starting?.live.catch(() => {});
+    throw thrown;
+  });
   const memoryBytes = setup.isCpu ? await residentBytes(first.server.pid) : undefined;
   return {
     ...(memoryBytes !== undefined && { memoryBytes }),

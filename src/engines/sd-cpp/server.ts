@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../protocol/failure.ts';
 import type { EngineLogLevel } from '../engine.ts';
+import { atMost } from './at-most.ts';
 import { endFailure } from './errors.ts';
 import { freePort } from './free-port.ts';
 import { openOutputLog } from './output-log.ts';
@@ -51,7 +52,8 @@ export type ServerOptions = {
 };
 
 const ATTEMPTS = 3;
-const PROBE_MS = 20;
+/** Ready after 20 ms for a tiny model and after minutes for a large one. */
+const PROBE_MS = { first: 20, most: 200 } as const;
 const LAST_WORDS_MS = 500;
 /** Each connection goes to a server of the kernel's choice: four in a row miss a second one once in sixteen times. */
 const PROBES = 4;
@@ -72,15 +74,15 @@ async function start(options: ServerOptions, port: number): Promise<Server | und
   await mkdir(cwd, { recursive: true, mode: 0o700 });
   const mark = `mark-${randomUUID()}`;
   await writeFile(join(loraDir, `${mark}.safetensors`), '');
-  const output = openOutputLog(log);
+  const output = openOutputLog(log, { forgetful: true });
   const listening = Promise.withResolvers<void>();
   const program = await openProgram({
     ...{ file, cwd, env, args: options.args(port) },
     heard: (stream, text) => {
-      for (const event of output.push(stream, text)) {
+      output.push(stream, text, (event) => {
         if (event.kind === 'line' && event.text.startsWith('listening on')) listening.resolve();
         heard(event);
-      }
+      });
     },
   });
   let exit: Exit | undefined;
@@ -98,7 +100,7 @@ async function start(options: ServerOptions, port: number): Promise<Server | und
     const paths = [options.mainPath, await realpath(options.mainPath)];
     const capabilities = await untilReady(server, { mark, paths, signal });
     // What was printed before readiness may still be on its way here, and a warning among it matters.
-    if (capabilities) await Promise.race([listening.promise, sleep(LAST_WORDS_MS)]);
+    if (capabilities) await atMost(LAST_WORDS_MS, listening.promise);
     return capabilities && { ...server, capabilities };
   } catch (thrown) {
     await program.stop();
@@ -110,7 +112,7 @@ type Expected = { readonly mark: string; readonly paths: readonly string[]; read
 
 async function untilReady(server: Omit<Server, 'capabilities'>, expected: Expected): Promise<Capabilities | undefined> {
   const { signal } = expected;
-  for (;;) {
+  for (let delayMs: number = PROBE_MS.first; ; delayMs = Math.min(PROBE_MS.most, delayMs * 1.5)) {
     const answered = await answers(server.url, signal);
     signal.throwIfAborted();
     if (server.hasExited()) {
@@ -119,7 +121,7 @@ async function untilReady(server: Omit<Server, 'capabilities'>, expected: Expect
       throw endFailure({ name: 'sd-server', exit, lines: server.lines });
     }
     if (answered) return confirm(server, expected);
-    await Promise.race([server.exited, sleep(PROBE_MS, undefined, { signal }).catch(() => {})]);
+    await sleep(delayMs, undefined, { signal }).catch(() => {});
   }
 }
 

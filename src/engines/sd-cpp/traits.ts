@@ -4,13 +4,16 @@
 export type Traits = {
   /** As `--version` says it, for people. */
   readonly version: string;
+  /** It lacks `--backend`, `--max-vram` or the server's job routes. */
+  readonly tooOld: boolean;
   /** Zero conditioning is a model argument, no longer a flag of its own. */
   readonly modelArgs: boolean;
   readonly eagerLoad: boolean;
   readonly listDevices: boolean;
-  /** sd-server speaks `/sdcpp/v1/img_gen` and `/sdcpp/v1/vid_gen`. */
-  readonly serverJobs: boolean;
 };
+
+/** May 2026: the first build with `--backend`, the youngest of what this worker cannot do without. */
+export const BUILD_MIN = 611;
 
 /** The build that a release's tag counts: `master-<build>-<commit>`. A version of another shape counts as a new one. */
 export function traitsOf(versionText: string): Traits {
@@ -18,7 +21,7 @@ export function traitsOf(versionText: string): Traits {
   const build = count === undefined ? Number.POSITIVE_INFINITY : Number(count);
   return {
     version: tag ?? (versionText.trim().split('\n')[0]?.slice(0, 120) || 'unknown version'),
-    serverJobs: build >= 578,
+    tooOld: build < BUILD_MIN,
     eagerLoad: build >= 715,
     listDevices: build >= 747,
     modelArgs: build >= 765,

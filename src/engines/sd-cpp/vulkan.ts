@@ -1,6 +1,6 @@
 // Whether the Vulkan loader is there. The binary's Vulkan part is a plug-in: without the loader it is left out without a
 // word, and a job runs fifty times slower on the CPU. So that is found out before a job starts.
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { Failure } from '../../protocol/failure.ts';
@@ -32,9 +32,10 @@ export async function checkVulkan({ file, gpu, platform, env }: VulkanCheck): Pr
   );
 }
 
-/** Does the folder of the binary, or of what it is a link to, hold the plug-in? */
-export async function isVulkanBuild(file: string): Promise<boolean> {
-  const names = await readdir(dirname(file)).catch(() => []);
+/** Does the folder of the binary (of the real one, if it is a link) hold the plug-in? */
+async function isVulkanBuild(file: string): Promise<boolean> {
+  const real = await realpath(file).catch(() => file);
+  const names = await readdir(dirname(real)).catch(() => []);
   return names.some((name) => /^(lib)?ggml-vulkan\.(so|dll)/.test(name));
 }
 

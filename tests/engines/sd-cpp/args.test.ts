@@ -230,8 +230,8 @@ test('roles of files become flags, once each', () => {
 
 test('builds are told apart by their number', () => {
   const of = (text: string) => {
-    const { version, modelArgs, eagerLoad, listDevices, serverJobs } = traitsOf(text);
-    return [version, [serverJobs, eagerLoad, listDevices, modelArgs].map(Number).join('')];
+    const { version, modelArgs, eagerLoad, listDevices, tooOld } = traitsOf(text);
+    return [version, [!tooOld, eagerLoad, listDevices, modelArgs].map(Number).join('')];
   };
   const observed = 'stable-diffusion.cpp version master-827-97d2990+, commit 97d29908';
   assert.deepEqual(of(observed), ['master-827-97d2990', '1111']);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -215,26 +215,18 @@ test('the probe says what is there, what would be used, and what to do', limit, 
   assert.match(demand.detail, /has no cuda device/);
 });
 
-test('a server of before 578 is passed over for sd-cli, and a broken one is told', limit, async () => {
+test('a build that is too old, or that does not start, is refused', limit, async () => {
   await using scene = await openScene();
   const bin = join(scene.root, 'models', 'bin');
   process.env.PATH = '/usr/bin:/bin';
-  await otherBinary(bin, 'sd-server', { STAND_IN_VERSION: 'master-563-0123456, commit 0123456' });
   const model = [await scene.file('model')];
-  await assert.rejects(scene.load(model), {
-    code: 'ENGINE_UNAVAILABLE',
-    message: /too old; install build 578 or newer/,
-  });
-  const old = { STAND_IN_VERSION: 'master-563-0123456, commit 0123456' };
-  await otherBinary(bin, 'sd-cli', old);
-  await bytesOf(await scene.load(model), imageTask('a fox'), await hearing(scene));
-  assert.deepEqual(
-    (await scene.starts()).map(({ name }) => name),
-    ['sd-cli'],
-  );
-  const demand = scene.load(model, { settings: { gpu: 'vulkan' } });
-  await assert.rejects(demand, { code: 'ENGINE_UNAVAILABLE', message: /too old to say what it computes on/ });
-  await mkdir(join(scene.root, 'b'));
+  for (const [version, gpu, message] of [
+    ['master-563-0123456', 'auto', /\(master-563-0123456\) is too old; install build 611 or newer/],
+    ['master-669-2d40a8b', 'vulkan', /too old to say what it computes on; install build 747/],
+  ] as const) {
+    await otherBinary(join(bin), 'sd-server', { STAND_IN_VERSION: `${version}, commit 0123456` });
+    await assert.rejects(scene.load(model, { settings: { gpu } }), { code: 'ENGINE_UNAVAILABLE', message });
+  }
   await writeFile(
     join(bin, 'sd-server'),
     '#!/bin/sh\necho "libvulkan.so.1: cannot open shared object file" >&2\nexit 127\n',

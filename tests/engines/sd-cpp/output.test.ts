@@ -110,9 +110,13 @@ describe('the output of a run', () => {
   test('goes to the log in levels, without bars, and not without end', () => {
     const logged: string[] = [];
     const output = openOutputLog((level, text) => logged.push(`${level} ${text}`));
-    output.push('stdout', IMAGE);
-    output.push('stdout', "[WARN ] model.cpp:280  - loading vae from '/m/v' failed\n");
-    output.push('stderr', '[ERROR] model.cpp:1   - no\nGGML_ASSERT(x) failed\n');
+    const events: OutputEvent[] = [];
+    const push = (stream: 'stdout' | 'stderr', text: string) =>
+      output.push(stream, text, (event) => events.push(event));
+    push('stdout', IMAGE);
+    push('stdout', "[WARN ] model.cpp:280  - loading vae from '/m/v' failed\n");
+    push('stderr', '[ERROR] model.cpp:1   - no\nGGML_ASSERT(x) failed\n');
+    assert.equal(steps(events).length, 3);
     assert.equal(logged[0], 'info generate_image 72x64');
     assert.deepEqual(logged.slice(-3), [
       "warn loading vae from '/m/v' failed",
@@ -121,12 +125,22 @@ describe('the output of a run', () => {
     ]);
     assert.ok(!logged.some((line) => line.includes('it/s')));
     assert.deepEqual(output.lines, ["loading vae from '/m/v' failed", 'no', 'GGML_ASSERT(x) failed']);
-    output.push('stderr', 'again\n'.repeat(5000));
+    push('stderr', 'again\n'.repeat(5000));
     assert.equal(logged.length, 400);
     assert.equal(output.lines.length, 40);
     // The first lines name the cause.
     assert.equal(output.lines[0], "loading vae from '/m/v' failed");
   });
+});
+
+test('the log of a server begins anew with each generation', () => {
+  const logged: string[] = [];
+  const output = openOutputLog((_level, text) => logged.push(text), { forgetful: true });
+  const push = (text: string) => output.push('stdout', text, () => {});
+  push('[WARN ] a.cpp:1 - loading vae failed\n'.repeat(500));
+  assert.equal(logged.length, 400);
+  push(info('generate_image 64x64') + info('generating image: 1/1 - seed 7'));
+  assert.deepEqual([logged.at(-1), output.lines], ['generating image: 1/1 - seed 7', []]);
 });
 
 describe('the end of a run', () => {
