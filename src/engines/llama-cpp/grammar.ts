@@ -14,6 +14,10 @@ export async function grammarFor(llama: Llama, schema: unknown): Promise<LlamaGr
     return await llama.createGrammar({ grammar: grammar.replace(LIBRARY_END, '') });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Failure('INPUT_INVALID', `jsonSchema cannot be turned into a grammar: ${why}`, { cause });
+    throw new Failure(
+      'INPUT_INVALID',
+      `jsonSchema cannot be turned into a grammar: ${why}; simplify it, or lower its limits`,
+      { cause },
+    );
   }
 }

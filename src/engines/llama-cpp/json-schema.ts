@@ -13,11 +13,14 @@ const UNSUPPORTED = [
   ...['allOf', 'not', 'if', 'patternProperties', 'propertyNames', 'dependentRequired', 'dependentSchemas'],
   ...['unevaluatedProperties', 'unevaluatedItems', 'dependencies', '$dynamicRef', '$recursiveRef'],
 ];
-const KEPT: Readonly<Record<string, readonly string[]>> = {
+/** The limits of a type, least and most. */
+const LIMITS: Readonly<Record<string, readonly [string, string]>> = {
   string: ['minLength', 'maxLength'],
   object: ['minProperties', 'maxProperties'],
   array: ['minItems', 'maxItems'],
 };
+/** llama.cpp takes a grammar with more repetitions, and does not count them. */
+const LIMIT_MAX = 2000;
 const SIMPLE = ['string', 'number', 'integer', 'boolean', 'null'];
 /** What the library has grammars for. Other formats are annotations by the standard. */
 const FORMATS = ['date-time', 'time', 'date'];
@@ -34,24 +37,31 @@ const ANY = {
 /** Rejects with `INPUT_INVALID`. Every value that the result allows, the schema allows too. */
 export function supportedSchema(schema: unknown): Supported {
   // The library's type describes literals, which a schema from the wire is not.
-  return convert(schema, '', 0) as Supported;
+  return convert(schema, { path: '', depth: 0, defs: new Set() }) as Supported;
 }
 
-function convert(given: unknown, path: string, depth: number): Schema {
+/** Where a schema stands in the whole, and which definitions it can refer to. */
+type Place = { readonly path: string; readonly depth: number; readonly defs: ReadonlySet<string> };
+
+function convert(given: unknown, { path, depth, defs: outer }: Place): Schema {
   if (depth > DEPTH_MAX) throw refusal(path, `is nested deeper than ${DEPTH_MAX} levels`);
   if (given === true) return ANY;
   if (!isSchema(given)) throw refusal(path, 'is not a schema');
   const unsupported = UNSUPPORTED.find((word) => Object.hasOwn(given, word));
   if (unsupported !== undefined) throw refusal(path, `uses \`${unsupported}\`, which cannot be enforced`);
-  const inner = (value: unknown, step: string) => convert(value, `${path}/${step}`, depth + 1);
-  const defs = definitions(given, inner);
-  return { ...shape(given, path, inner), ...defs };
+  // `definitions` is the older word for the same.
+  const own = { ...record(given.definitions), ...record(given.$defs) };
+  const names = Object.keys(own);
+  const defs = new Set([...outer, ...names]);
+  const inner: Inner = (value, step) => convert(value, { path: `${path}/${step}`, depth: depth + 1, defs });
+  const $defs = Object.fromEntries(names.map((name) => [name, inner(own[name], `$defs/${name}`)]));
+  return { ...shape(given, path, defs, inner), ...(names.length > 0 && { $defs }) };
 }
 
 type Inner = (value: unknown, step: string) => Schema;
 
-function shape(given: Schema, path: string, inner: Inner): Schema {
-  if (given.$ref !== undefined) return { $ref: reference(given.$ref, path) };
+function shape(given: Schema, path: string, defs: ReadonlySet<string>, inner: Inner): Schema {
+  if (given.$ref !== undefined) return { $ref: reference(given.$ref, path, defs) };
   const choices = given.oneOf ?? given.anyOf;
   if (choices !== undefined) {
     if (!Array.isArray(choices) || choices.length === 0) throw refusal(path, 'has no choices');
@@ -70,9 +80,7 @@ function shape(given: Schema, path: string, inner: Inner): Schema {
 }
 
 function typed(given: Schema, type: string, path: string, inner: Inner): Schema {
-  const kept = Object.fromEntries(
-    (KEPT[type] ?? []).filter((word) => given[word] !== undefined).map((word) => [word, given[word]]),
-  );
+  const kept = limits(given, type, path);
   if (type === 'object') return { type, ...kept, ...objectParts(given, path, inner) };
   if (type === 'array') return { type, ...kept, ...arrayParts(given, inner) };
   if (!SIMPLE.includes(type)) throw refusal(path, `has the unknown type \`${type}\``);
@@ -106,18 +114,27 @@ function arrayParts({ items, prefixItems }: Schema, inner: Inner): Schema {
   };
 }
 
-function definitions(given: Schema, inner: Inner): Schema {
-  // The older word for the same.
-  const defs = { ...record(given.definitions), ...record(given.$defs) };
-  const names = Object.keys(defs);
-  return names.length === 0
-    ? {}
-    : { $defs: Object.fromEntries(names.map((name) => [name, inner(defs[name], `$defs/${name}`)])) };
+function limits(given: Schema, type: string, path: string): Schema {
+  const [least, most] = LIMITS[type] ?? [];
+  const kept: Record<string, number> = {};
+  for (const word of [least, most]) {
+    if (word === undefined || given[word] === undefined) continue;
+    const value = given[word];
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
+      throw refusal(path, `has a \`${word}\` that is no count`);
+    }
+    if (value > LIMIT_MAX) throw refusal(path, `has a \`${word}\` above ${LIMIT_MAX}, which cannot be enforced`);
+    kept[word] = value;
+  }
+  if (least === undefined || most === undefined) return {};
+  if ((kept[least] ?? 0) > (kept[most] ?? LIMIT_MAX)) throw refusal(path, `has a \`${least}\` above its \`${most}\``);
+  return kept;
 }
 
-function reference(ref: unknown, path: string): string {
+function reference(ref: unknown, path: string, defs: ReadonlySet<string>): string {
   const name = /^#\/(?:\$defs|definitions)\/([^/]+)$/.exec(String(ref))?.[1];
   if (name === undefined) throw refusal(path, `refers to \`${ref}\`; only #/$defs/<name> can be followed`);
+  if (!defs.has(name)) throw refusal(path, `refers to \`${ref}\`, which is not defined`);
   return `#/$defs/${name}`;
 }
 

@@ -141,6 +141,10 @@ test('a JSON schema is kept to, whatever the model would like to say', async () 
   assert.equal(free.whole.usage.completion_tokens, 5, 'the end of the JSON is the end of the answer');
   const forced = await say('hi', { jsonSchema: { type: 'object', properties: { colour: { const: 'red' } } } });
   assert.deepEqual(JSON.parse(forced.content), { colour: 'red' });
+  const list = { $defs: { A: { enum: ['a'] } }, type: 'array', items: { $ref: '#/$defs/A' }, minItems: 2, maxItems: 2 };
+  assert.deepEqual(JSON.parse((await say('hi', { jsonSchema: list })).content), ['a', 'a']);
+  const optional = { anyOf: [{ type: 'null' }] };
+  assert.equal((await say('hi', { jsonSchema: optional })).content, 'null');
 });
 
 test('a schema binds the answer, not the thought before it', async () => {
@@ -153,6 +157,11 @@ test('a schema that cannot be kept to is refused', async () => {
   await assert.rejects(say('hi', { jsonSchema: { type: 'string', pattern: '^a' } }), {
     code: 'INPUT_INVALID',
     message: /jsonSchema uses `pattern`/,
+  });
+  // The library's own word for a grammar with too many repetitions.
+  await assert.rejects(say('hi', { jsonSchema: { type: 'string', maxLength: 1500 } }), {
+    code: 'INPUT_INVALID',
+    message: /jsonSchema cannot be turned into a grammar: .*; simplify it, or lower its limits$/,
   });
 });
 

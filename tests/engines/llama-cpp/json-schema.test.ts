@@ -58,6 +58,18 @@ for (const [title, given, message] of [
     { properties: {}, required: ['a'] },
     'jsonSchema requires `a`, which is not among its properties',
   ],
+  ['a reference to nothing', { $ref: '#/$defs/A' }, 'jsonSchema refers to `#/$defs/A`, which is not defined'],
+  ['a count that is none', { type: 'string', minLength: 'x' }, 'jsonSchema has a `minLength` that is no count'],
+  [
+    'a count that is not counted',
+    { type: 'array', maxItems: 2001 },
+    'jsonSchema has a `maxItems` above 2000, which cannot be enforced',
+  ],
+  [
+    'limits the wrong way round',
+    { type: 'object', minProperties: 3, maxProperties: 2 },
+    'jsonSchema has a `minProperties` above its `maxProperties`',
+  ],
   ['an object as a constant', { const: {} }, 'jsonSchema has an object or array as a constant'],
   ['an empty enum', { enum: [] }, 'jsonSchema has an empty enum'],
 ] as const) {
