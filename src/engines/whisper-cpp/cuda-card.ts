@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 
 /** Compute capabilities of the code in the packages of 1.1.1 (`.target sm_89` in the Linux one); later cards translate it. */
 const BUILT_FOR: Readonly<Record<string, number>> = { 'linux-x64': 8.9, 'linux-arm64': 8.7, 'win32-x64': 12 };
+const PROGRAM = 'nvidia-smi';
 const ASK_MS_MAX = 5_000;
 
 /** `undefined`: nothing speaks against it. `capability` is undefined when no driver answers. */
@@ -18,7 +19,7 @@ export function cudaObstacle(capability: number | undefined, machine: string): s
 export function cardCapability(): number | undefined {
   try {
     const args = ['--query-gpu=compute_cap', '--format=csv,noheader', '--id=0'];
-    const said = execFileSync('nvidia-smi', args, {
+    const said = execFileSync(PROGRAM, args, {
       encoding: 'utf8',
       timeout: ASK_MS_MAX,
       stdio: ['ignore', 'pipe', 'ignore'],

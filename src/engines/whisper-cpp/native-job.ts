@@ -32,19 +32,22 @@ export function openNativeRunner(kind: 'whisper' | 'parakeet', context: NativeCo
     const { promise: failed, reject: fail } = Promise.withResolvers<never>();
     // Whoever loses the race below must not be reported as nobody's.
     failed.catch(() => {});
-    const job = context.transcribeData(copyOf(samples), quiet(options));
+    const job = context.transcribeData(bufferOf(samples), quiet(options));
     const ended = kind === 'whisper' ? fence : () => Promise.race([job.promise.catch(() => {}), sleep(LAST_WORD_MS)]);
     let error: Failure | undefined;
     log.onError = (line) => {
       if (!FATAL.test(line)) return;
       error ??= new Failure('ENGINE_FAILED', `whisper-cpp failed: ${line}`);
-      void ended().then(() => fail(error));
+      void ended().then(
+        () => fail(error),
+        () => fail(error),
+      );
     };
     const abort = async () => {
       // It only sets a flag, which whisper (parakeet does) looks at when the whole run is over. Whoever cancels waits
       // for that as long as the worker's grace lasts; then the process is ended.
       await job.stop();
-      await (kind === 'whisper' ? fence() : job.promise.catch(() => {}));
+      await (kind === 'whisper' ? fence() : job.promise).catch(() => {});
       fail(signal.reason);
     };
     signal.addEventListener('abort', abort, { once: true });
@@ -62,7 +65,7 @@ export function openNativeRunner(kind: 'whisper' | 'parakeet', context: NativeCo
   }
 
   return {
-    run: (samples, options, signal) => takeTurn(() => runNow(samples, options, signal)),
+    run: (samples, options, signal) => takeTurn(signal, () => runNow(samples, options, signal)),
   };
 }
 
@@ -81,16 +84,33 @@ function attempt(call: () => void): void {
   } catch {}
 }
 
-function copyOf(samples: Int16Array): ArrayBuffer {
+/** The library copies what it is given, so a buffer that holds nothing else is given as it is. */
+function bufferOf(samples: Int16Array): ArrayBuffer {
+  const { buffer } = samples;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === samples.byteLength) return buffer;
   return new Int16Array(samples).buffer;
 }
 
-/** First come, first served. */
-function openTurns(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const turn = last.then(work);
-    last = turn.catch(() => {});
-    return turn;
+/** First come, first served. Whoever is told to stop while waiting leaves at once, and the others keep their order. */
+function openTurns(): <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T> {
+  let last: Promise<void> = Promise.resolve();
+  return async (signal, work) => {
+    const before = last;
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    last = before.then(() => done);
+    try {
+      await unlessAborted(before, signal);
+      return await work();
+    } finally {
+      resolve();
+    }
   };
+}
+
+async function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  await Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort));
 }

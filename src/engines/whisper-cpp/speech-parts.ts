@@ -25,6 +25,11 @@ export function mergeParts(parts: readonly Part[]): Part[] {
 }
 
 export function joinParts(samples: Int16Array, parts: readonly Part[]): { sound: Int16Array; joined: JoinedPart[] } {
+  const [only] = parts;
+  if (parts.length === 1 && only && only.from === 0 && only.to === samples.length) {
+    // All of it: three hours need not be copied.
+    return { sound: samples, joined: [{ ...only, at: 0 }] };
+  }
   const joined: JoinedPart[] = [];
   let length = 0;
   for (const part of parts) {

@@ -196,3 +196,18 @@ test('a GPU that is demanded and not there is a failure that says what to instal
     retryable: false,
   });
 });
+
+test('a run that is cancelled while it waits for its turn leaves at once, and the others go on', async () => {
+  await using rig = await open({ pool: { concurrency: 3 } });
+  const first = ears();
+  const running = rig.host.run(plain(dataUrl(wavOf(noise(95)))), first);
+  await first.started;
+  const [second, third] = [ears(), ears()];
+  const waiting = rig.host.run(plain(SPEECH), second);
+  const last = rig.host.run(plain(dataUrl(wavOf(silence(6)))), third);
+  await second.running;
+  waiting.cancel('CANCELLED', 'test');
+  await assert.rejects(waiting.done, { code: 'CANCELLED' });
+  assert.equal(jsonOf(await last.done).text, '[BLANK_AUDIO]');
+  assert.match(String(jsonOf(await running.done).text), /^Hello world\. This is tiny Hello/);
+});
