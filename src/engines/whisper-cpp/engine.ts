@@ -5,7 +5,7 @@ import { Failure } from '../../protocol/failure.ts';
 import type { Engine, LoadContext, LocalModelFile } from '../engine.ts';
 import { type LoadedLibrary, loadLibrary, type NativeContext } from './library.ts';
 import { checkVadModel, inspectModel, type SpeechModel } from './model-file.ts';
-import { gpuInUse, memoryInUse, type NativeLog, openNativeLog } from './native-log.ts';
+import { gpuInUse, memoryInUse, type NativeLog, openNativeLog, saysOutOfMemory } from './native-log.ts';
 import { openRecogniser } from './recogniser.ts';
 
 /** Where NVIDIA's driver announces a card on Linux. */
@@ -66,7 +66,7 @@ async function create(
     await log.settled();
     const said = log.firstError ?? String(cause);
     log[Symbol.dispose]();
-    if (/alloc|out of memory/i.test(log.lines.join('\n'))) {
+    if (log.lines.some(saysOutOfMemory)) {
       throw new Failure('VRAM_EXHAUSTED', `there is not enough memory for ${filename}: ${said}`, { cause });
     }
     throw new Failure('MODEL_INVALID', `whisper.cpp cannot load ${filename}: ${said}`, { cause });

@@ -84,13 +84,16 @@ export function loadLibrary(gpu: GpuChoice): LoadedLibrary {
 function demand(variant: Variant): Omit<LoadedLibrary, 'useGpu'> {
   const loaded = attempt(variant);
   if ('library' in loaded) return { library: loaded.library, variant, passedOver: [] };
-  const message = `whisper-cpp's ${variant} build cannot be used (${loaded.reason}): ${REMEDIES[variant]}`;
+  const message = `whisper-cpp's ${variant} build cannot be used (${loaded.reason}): ${loaded.remedy}`;
   throw new Failure('ENGINE_UNAVAILABLE', message);
 }
 
-function attempt(variant: Variant): { library: Library } | { reason: string } {
-  const obstacle = variant === 'cuda' && cudaObstacle(cardCapability(), `${process.platform}-${process.arch}`);
-  if (obstacle) return { reason: obstacle };
+function attempt(variant: Variant): { library: Library } | { reason: string; remedy: string } {
+  if (variant === 'cuda') {
+    const capability = cardCapability();
+    const reason = cudaObstacle(capability, `${process.platform}-${process.arch}`);
+    if (reason) return { reason, remedy: capability === undefined ? REMEDIES.cuda : 'choose vulkan' };
+  }
   const suffix = variant === 'default' ? '' : `-${variant}`;
   const name = `@fugood/node-whisper-${process.platform}-${process.arch}${suffix}`;
   try {
@@ -99,7 +102,8 @@ function attempt(variant: Variant): { library: Library } | { reason: string } {
     return { library: fromWrapper(name) as Library };
   } catch (thrown) {
     const { code, message = String(thrown) } = thrown as { code?: string; message?: string };
-    if (code === 'MODULE_NOT_FOUND') return { reason: `the package ${name} is not installed` };
-    return { reason: message.split('\n')[0] ?? message };
+    if (code === 'MODULE_NOT_FOUND')
+      return { reason: `the package ${name} is not installed`, remedy: REMEDIES.default };
+    return { reason: message.split('\n')[0] ?? message, remedy: REMEDIES[variant] };
   }
 }

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../protocol/failure.ts';
 import type { NativeContext, NativeOptions, NativeResult } from './library.ts';
-import type { NativeLog } from './native-log.ts';
+import { type NativeLog, saysOutOfMemory } from './native-log.ts';
 
 export type NativeRunner = {
   /** Rejects with the signal's reason only once the library has really ended, so that the next run is not held up. */
@@ -16,7 +16,7 @@ const FENCE_SAMPLES = 160;
 /** An error line is the library's last word on a run of parakeet; the rest of the run takes no time. */
 const LAST_WORD_MS = 1_000;
 /** Errors that end a run. Others are complaints about the input, after which it goes on. */
-const FATAL = /failed to (encode|decode|eval|compute|alloc|init)|out of memory/i;
+const FATAL = /failed to (encode|decode|eval|compute|init)/i;
 
 export function openNativeRunner(kind: 'whisper' | 'parakeet', context: NativeContext, log: NativeLog): NativeRunner {
   const takeTurn = openTurns();
@@ -36,8 +36,9 @@ export function openNativeRunner(kind: 'whisper' | 'parakeet', context: NativeCo
     const ended = kind === 'whisper' ? fence : () => Promise.race([job.promise.catch(() => {}), sleep(LAST_WORD_MS)]);
     let error: Failure | undefined;
     log.onError = (line) => {
-      if (!FATAL.test(line)) return;
-      error ??= new Failure('ENGINE_FAILED', `whisper-cpp failed: ${line}`);
+      const full = saysOutOfMemory(line);
+      if (!full && !FATAL.test(line)) return;
+      error ??= new Failure(full ? 'VRAM_EXHAUSTED' : 'ENGINE_FAILED', `whisper-cpp failed: ${line}`);
       void ended().then(
         () => fail(error),
         () => fail(error),

@@ -52,6 +52,14 @@ export function openNativeLog(library: Library): NativeLog {
   return log;
 }
 
+/** How ggml's backends say that memory is full. */
+const OUT_OF_MEMORY =
+  /failed to alloc|allocation of size \d+ failed|cudaMalloc failed|out ?of ?(device|host)? ?memory/i;
+
+export function saysOutOfMemory(line: string): boolean {
+  return OUT_OF_MEMORY.test(line);
+}
+
 /** The device that computes, e.g. `CUDA0`; `undefined` when the library found none but the CPU. */
 export function gpuInUse(lines: readonly string[]): string | undefined {
   for (const line of lines) {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { SPEECH_RATE } from '../../../src/engines/audio/limits.ts';
 import { cudaObstacle, parseCapability } from '../../../src/engines/whisper-cpp/cuda-card.ts';
 import { languageCode } from '../../../src/engines/whisper-cpp/languages.ts';
-import { gpuInUse, memoryInUse } from '../../../src/engines/whisper-cpp/native-log.ts';
+import { gpuInUse, memoryInUse, saysOutOfMemory } from '../../../src/engines/whisper-cpp/native-log.ts';
 import { cutQuietly, joinParts, mergeParts, timeInRecording } from '../../../src/engines/whisper-cpp/speech-parts.ts';
 import { groupsOf, transcriptOf } from '../../../src/engines/whisper-cpp/transcript.ts';
 
@@ -116,6 +116,15 @@ test('the library’s own log tells the device and the memory', () => {
   ];
   assert.equal(gpuInUse(lines), 'CUDA0');
   assert.equal(memoryInUse(lines), 180_670_000);
+  for (const line of [
+    'ggml_backend_cuda_buffer_type_alloc_buffer: allocating 1.00 MiB on device 0: cudaMalloc failed: out of memory',
+    'ggml_vulkan: Device memory allocation of size 1073741824 failed.',
+    'ErrorOutOfDeviceMemory',
+    'whisper_kv_cache_init: failed to allocate memory for the kv cache',
+  ]) {
+    assert.ok(saysOutOfMemory(line), line);
+  }
+  assert.ok(!lines.some(saysOutOfMemory));
   assert.equal(
     gpuInUse(['whisper_backend_init_gpu: no GPU found', 'whisper_backend_init: using BLAS backend']),
     undefined,
