@@ -28,6 +28,11 @@ const TOOL_TIMEOUT_MS = 5000;
 /** Apple silicon shares memory between CPU and GPU; the system lets a GPU use about three quarters of it. */
 const SHARED_MEMORY_PART = 0.75;
 
+/** Not so for a Mac, whose GPU computes in RAM, and for a machine without a known GPU. */
+export function hasMemoryOfItsOwn({ source }: Pick<ProbedDevice, 'source'>): boolean {
+  return source !== 'sysctl' && source !== 'unknown';
+}
+
 type Attempt = { source: ProbedDevice['source']; read: () => Promise<MemoryReading> };
 
 export async function probeDevice(options: ProbeOptions = {}): Promise<ProbedDevice> {

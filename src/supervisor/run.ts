@@ -9,12 +9,13 @@ import { type ConfigStore, openConfigStore } from './config/store.ts';
 import { watchConfig } from './config-watch.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
 import { openOutbox } from './delivery/outbox.ts';
-import { deviceBudgetBytes, type ProbedDevice, probeDevice } from './device-probe.ts';
+import { deviceBudgetBytes, hasMemoryOfItsOwn, type ProbedDevice, probeDevice } from './device-probe.ts';
 import { openEngineRegistry } from './engines/registry.ts';
 import { EXIT } from './exit-codes.ts';
 import { engineSettings, hostSettings } from './host-settings.ts';
 import { type Logs, openLogs } from './logs/logs.ts';
 import { machineName, packageVersion, username } from './machine.ts';
+import { openMemoryFile } from './memory/memory-file.ts';
 import { stateOf } from './registration/registration-state.ts';
 import type { LoopEnd } from './session/session-loop.ts';
 import { listenForStop } from './stop.ts';
@@ -61,10 +62,17 @@ export async function run({ configPath }: RunOptions): Promise<number> {
     logs,
     configChanges,
   });
+  await using memory = await openMemoryFile({
+    path: paths.memory,
+    gpu: forEngines.gpu,
+    modelsInRam: forEngines.gpu === 'cpu' || !hasMemoryOfItsOwn(device),
+    logs,
+  });
   await using host = await openHost({
     settings: settings(),
     extraEngines: ownEngines,
     engineSettings: forEngines,
+    memory,
     probed: registry.report,
     scratchRoot: paths.scratch,
     log: (level, message, fields) => logs[level]('host', message, fields),

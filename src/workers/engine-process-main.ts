@@ -1,15 +1,15 @@
 // The child's side of an engine process: a host for one loaded model of any engine. It lives as long as the thread that
 // started it: it leaves when its channel closes, and its watcher kills it when it cannot.
-import type { EngineSettings, LoadedModel } from '../engines/engine.ts';
 import { Failure, toFailure } from '../protocol/failure.ts';
 import { leaveWithParent } from './leave-with-parent.ts';
 import { loadEngine } from './load-engine.ts';
-import type { ChildToThread, LoadOrder, RunOrder, ThreadToChild } from './messages.ts';
-import { type RunHandle, startRun } from './run-on-model.ts';
+import type { ChildToThread, LoadOrder, MemoryFacts, RunOrder, ThreadToChild } from './messages.ts';
+import { peakRssBytes } from './peak-rss.ts';
+import { type RunHandle, type RunnableModel, startRun } from './run-on-model.ts';
 
 const loading = new AbortController();
 const runs = new Map<number, RunHandle>();
-let held: { readonly model: LoadedModel; readonly settings: EngineSettings } | undefined;
+let held: RunnableModel | undefined;
 
 // A terminal's Ctrl-C and a service manager's stop go to the whole group. The supervisor drains on them; its engines
 // must go on until they are told.
@@ -44,8 +44,9 @@ async function load(order: LoadOrder): Promise<void> {
       progress: (ratio) => tell({ kind: 'loadProgress', ratio }),
       log: (level, message) => tell({ kind: 'log', level, message }),
     });
-    held = { model, settings: order.settings };
-    tell({ kind: 'loaded', memoryBytes: model.memoryBytes });
+    const memory = (): MemoryFacts => ({ memoryBytes: model.memoryBytes, rssBytes: peakRssBytes() });
+    held = { model, settings: order.settings, memory };
+    tell({ kind: 'loaded', ...memory() });
   } catch (thrown) {
     const { code, message } = toFailure(thrown, 'ENGINE_FAILED');
     tell({ kind: 'loadFailed', failure: { code, message } });

@@ -11,7 +11,7 @@ import { type FailureReport, toFailure } from '../protocol/failure.ts';
 import { childEnv } from './child-env.ts';
 import type { HeldModel, HeldModelHooks } from './held-model.ts';
 import { openLastWords } from './last-words.ts';
-import type { ChildToThread, LoadOrder, RunCommand, RunEvent, ThreadToChild } from './messages.ts';
+import type { ChildToThread, LoadOrder, MemoryFacts, RunCommand, RunEvent, ThreadToChild } from './messages.ts';
 import { ownBytes } from './own-bytes.ts';
 
 const MAIN = fileURLToPath(new URL(`./engine-process-main${extname(import.meta.url)}`, import.meta.url));
@@ -26,7 +26,7 @@ export function openEngineProcess(
   env: Readonly<Record<string, string>>,
 ): HeldModel {
   const runs = new Map<number, Run>();
-  const loaded = Promise.withResolvers<{ memoryBytes?: number | undefined; pid?: number }>();
+  const loaded = Promise.withResolvers<MemoryFacts & { pid?: number }>();
   const gone = Promise.withResolvers<void>();
   let state: 'loading' | 'loaded' | 'leaving' | 'gone' = 'loading';
   let runCount = 0;
@@ -68,7 +68,11 @@ export function openEngineProcess(
         break;
       case 'loaded':
         if (state === 'loading') state = 'loaded';
-        loaded.resolve({ memoryBytes: message.memoryBytes, ...(child.pid && { pid: child.pid }) });
+        loaded.resolve({
+          memoryBytes: message.memoryBytes,
+          rssBytes: message.rssBytes,
+          ...(child.pid && { pid: child.pid }),
+        });
         break;
       case 'loadFailed':
         // Told on when the process has gone, since only then its memory is free.

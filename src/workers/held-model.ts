@@ -2,11 +2,11 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { EngineLogLevel } from '../engines/engine.ts';
 import type { FailureReport } from '../protocol/index.ts';
-import type { RunOrder } from './messages.ts';
+import type { MemoryFacts, RunOrder } from './messages.ts';
 
 export type HeldModel = {
   /** Resolves when the model can run; rejects with a `Failure` once nothing is left of the attempt. */
-  readonly loaded: Promise<{ memoryBytes?: number | undefined; pid?: number }>;
+  readonly loaded: Promise<MemoryFacts & { pid?: number }>;
   abortLoad(failure: FailureReport): void;
   /** Resolves after the run's `end` was posted to `port`. */
   run(order: RunOrder, port: MessagePort): Promise<void>;

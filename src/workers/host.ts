@@ -72,7 +72,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     const { kind } = job.task;
     const { threads, concurrency } = opening.pools[kind];
     const ref = modelRef(job.model, job.source);
-    const bytes = Math.max(0, Math.ceil(job.vramBytes));
+    const bytes = bytesFor(job, ref.key);
     const decision = decide(shelf.ledger, { pool: kind, bytes });
     const seen = pickThread(seenThreads(kind), ref.key, concurrency);
     const model = seen && find(seen.thread, ref.key);
@@ -86,6 +86,16 @@ export async function openHost(options: HostOptions): Promise<Host> {
   }
 
   const readyEngines = (): EngineDescriptor[] => engines.filter((engine) => isReady(engine, probed));
+
+  /** What earlier loads of the same model took, else the estimate. */
+  function bytesFor({ task: { kind }, vramBytes }: AskedJob, key: string): number {
+    const estimate = Math.max(0, Math.ceil(vramBytes));
+    const peak = options.memory?.peakOf(key);
+    if (peak === undefined) return estimate;
+    // It has run here, so being a little over the budget is no reason to refuse it for ever.
+    const { deviceBytes, pools } = shelf.ledger.budgets;
+    return Math.min(peak, Math.max(estimate, Math.min(deviceBytes, pools[kind])));
+  }
 
   function verdict(job: AskedJob): Verdict {
     if (closing) return { kind: 'busy', why: 'the worker is stopping' };
@@ -160,7 +170,10 @@ function joinable(model: ShelfModel): boolean {
 }
 
 function infoOf(model: ShelfModel): LoadedModelInfo {
-  const { memoryBytes, pid } = model.instance;
+  const {
+    memory: { memoryBytes },
+    pid,
+  } = model.instance;
   return {
     key: model.ref.key,
     model: model.ref.model,

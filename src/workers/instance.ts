@@ -5,7 +5,7 @@
 //                  └─failed→ new ←failed─┘ (the shelf may try again)      (any) ─died→ gone
 import type { EngineDescriptor, EngineSettings, LocalModelFile, ModelRef } from '../engines/engine.ts';
 import { Failure } from '../protocol/failure.ts';
-import type { LoadOrder, ThreadToHost } from './messages.ts';
+import type { LoadOrder, MemoryFacts, ThreadToHost } from './messages.ts';
 import type { PoolThread } from './pool.ts';
 import { STALL_DEFAULTS } from './stall.ts';
 import { openWatchdog } from './watchdog.ts';
@@ -18,6 +18,7 @@ export type InstanceOptions = {
   readonly settings: EngineSettings;
   readonly scratchDir: string;
   readonly graceMs: number;
+  readonly measured?: (memory: MemoryFacts) => void;
 };
 
 export type Instance = {
@@ -36,8 +37,10 @@ export type Instance = {
   threadDied(failure: Failure): void;
   /** Resolves once, with the failure if it ended by itself. */
   readonly gone: Promise<Failure | undefined>;
-  /** What the engine measured, when it can tell. */
-  readonly memoryBytes: number | undefined;
+  /** The most that was measured so far. */
+  readonly memory: MemoryFacts;
+  /** After a run: before the first one a model may not have touched all that it takes. */
+  measured(facts: MemoryFacts): void;
   /** The engine process, when there is one. */
   readonly pid: number | undefined;
 };
@@ -56,11 +59,18 @@ export function openInstance(options: InstanceOptions): Instance {
   const { id, engine, ref, thread, graceMs } = options;
   const gone = Promise.withResolvers<Failure | undefined>();
   let attempt: Attempt | undefined;
-  let memoryBytes: number | undefined;
+  let memory: MemoryFacts = {};
   let pid: number | undefined;
 
   function kill({ code, message }: Failure): void {
     thread.post({ kind: 'kill', id, failure: { code, message } });
+  }
+
+  function keep(facts: MemoryFacts): void {
+    memory = {
+      memoryBytes: largest(memory.memoryBytes, facts.memoryBytes),
+      rssBytes: largest(memory.rssBytes, facts.rssBytes),
+    };
   }
 
   function openAttempt(doing: 'fetching' | 'loading', signal: AbortSignal): Attempt {
@@ -116,8 +126,12 @@ export function openInstance(options: InstanceOptions): Instance {
 
   return {
     gone: gone.promise,
-    get memoryBytes() {
-      return memoryBytes;
+    get memory() {
+      return memory;
+    },
+    measured(facts) {
+      keep(facts);
+      options.measured?.(memory);
     },
     get pid() {
       return pid;
@@ -167,7 +181,7 @@ export function openInstance(options: InstanceOptions): Instance {
           attempt?.over.resolve();
           break;
         case 'loaded':
-          memoryBytes = message.memoryBytes;
+          keep(message);
           pid = message.pid;
           if (attempt) hearLoaded(attempt);
           break;
@@ -195,4 +209,8 @@ export function openInstance(options: InstanceOptions): Instance {
       gone.resolve(failure);
     },
   };
+}
+
+function largest(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
 }

@@ -100,7 +100,10 @@ export function startJob({ job, runId, model, observer, shelf, scratchRoot, grac
 
   function hear(event: RunEvent): void {
     watchdog?.feed();
-    if (event.kind === 'end') return end(event.outcome);
+    if (event.kind === 'end') {
+      if (event.memory) model.instance.measured(event.memory);
+      return end(event.outcome);
+    }
     if (stopped || state !== 'running') return;
     switch (event.kind) {
       case 'progress':

@@ -16,7 +16,10 @@ export function openLocalModel(order: LoadOrder, hooks: HeldModelHooks): HeldMod
       controller.abort(new Failure(failure.code, failure.message));
     },
     async run(runOrder, port) {
-      const run = startRun({ model: await model, settings: order.settings }, runOrder, (event: RunEvent) => {
+      const loaded = await model;
+      const { settings } = order;
+      const memory = () => ({ memoryBytes: loaded.memoryBytes });
+      const run = startRun({ model: loaded, settings, memory }, runOrder, (event: RunEvent) => {
         if (event.kind !== 'chunk') return port.postMessage(event);
         const chunk = ownBytes(event.chunk);
         port.postMessage({ kind: 'chunk', chunk } satisfies RunEvent, [chunk.buffer]);

@@ -27,6 +27,14 @@ export type LoadOrder = {
   readonly graceMs: number;
 };
 
+/** What is known of a model's memory so far, in bytes. */
+export type MemoryFacts = {
+  /** What the engine says that the model took. */
+  readonly memoryBytes?: number | undefined;
+  /** The most RAM that its engine process held at one time. */
+  readonly rssBytes?: number | undefined;
+};
+
 export type HostToThread =
   | { readonly kind: 'fetch'; readonly order: FetchOrder }
   | { readonly kind: 'load'; readonly order: LoadOrder }
@@ -41,7 +49,7 @@ export type ThreadToHost =
   | { readonly kind: 'loadProgress'; readonly id: string; readonly ratio: number }
   | { readonly kind: 'log'; readonly id: string; readonly level: EngineLogLevel; readonly message: string }
   | { readonly kind: 'fetched'; readonly id: string; readonly files: readonly LocalModelFile[] }
-  | { readonly kind: 'loaded'; readonly id: string; readonly memoryBytes?: number | undefined; readonly pid?: number }
+  | ({ readonly kind: 'loaded'; readonly id: string; readonly pid?: number } & MemoryFacts)
   /** The fetch or the load failed. Nothing is left of the attempt: its process has gone, its memory is free. */
   | { readonly kind: 'loadFailed'; readonly id: string; readonly failure: FailureReport }
   | { readonly kind: 'unloaded'; readonly id: string }
@@ -72,7 +80,7 @@ export type RunEvent =
   | { readonly kind: 'log'; readonly level: EngineLogLevel; readonly message: string }
   | { readonly kind: 'chunk'; readonly chunk: Uint8Array }
   /** Always the last one. The engine is then ready for its next run. */
-  | { readonly kind: 'end'; readonly outcome: RunOutcome };
+  | { readonly kind: 'end'; readonly outcome: RunOutcome; readonly memory?: MemoryFacts };
 
 export type ThreadToChild =
   | { readonly kind: 'load'; readonly order: LoadOrder }
@@ -84,6 +92,6 @@ export type ThreadToChild =
 export type ChildToThread =
   | { readonly kind: 'loadProgress'; readonly ratio: number }
   | { readonly kind: 'log'; readonly level: EngineLogLevel; readonly message: string }
-  | { readonly kind: 'loaded'; readonly memoryBytes?: number | undefined }
+  | ({ readonly kind: 'loaded' } & MemoryFacts)
   | { readonly kind: 'loadFailed'; readonly failure: FailureReport }
   | { readonly kind: 'event'; readonly runId: number; readonly event: RunEvent };

@@ -3,7 +3,7 @@
 import type { EngineResult, EngineSettings, LoadedModel, RunContext } from '../engines/engine.ts';
 import { Failure, toFailure } from '../protocol/failure.ts';
 import { openByteWindow } from './byte-window.ts';
-import type { RunCommand, RunEvent, RunOrder, RunOutcome } from './messages.ts';
+import type { MemoryFacts, RunCommand, RunEvent, RunOrder, RunOutcome } from './messages.ts';
 import { lazyFolder } from './scratch.ts';
 
 export type RunHandle = {
@@ -12,9 +12,16 @@ export type RunHandle = {
   readonly ended: Promise<void>;
 };
 
+export type RunnableModel = {
+  readonly model: LoadedModel;
+  readonly settings: EngineSettings;
+  /** Asked after each run, since a run may take more than the load. */
+  readonly memory: () => MemoryFacts;
+};
+
 /** `post` may throw on a value that cannot be sent; the run then fails. */
 export function startRun(
-  { model, settings }: { readonly model: LoadedModel; readonly settings: EngineSettings },
+  { model, settings, memory }: RunnableModel,
   order: RunOrder,
   post: (event: RunEvent) => void,
 ): RunHandle {
@@ -51,7 +58,8 @@ export function startRun(
 
   async function finish(): Promise<void> {
     try {
-      post({ kind: 'end', outcome: await run() });
+      const outcome = await run();
+      post({ kind: 'end', outcome, memory: memory() });
     } catch (thrown) {
       const { code, message } = toFailure(thrown, 'ENGINE_FAILED');
       post({ kind: 'end', outcome: { kind: 'failed', failure: { code, message } } });

@@ -173,7 +173,11 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
       ledger = ledgers.reserve(ledger, { key: id, pool: kind, bytes, now: performance.now() });
       const scratchDir = join(folderOf(id), 'model');
       const { engineSettings } = options;
-      const instance = openInstance({ id, engine, ref, thread, settings: engineSettings, scratchDir, graceMs });
+      const measured = { key: ref.key, model: ref.model, engine: engine.id, reservedBytes: bytes };
+      const instance = openInstance({
+        ...{ id, engine, ref, thread, settings: engineSettings, scratchDir, graceMs },
+        measured: (memory) => options.memory?.measured(measured, memory),
+      });
       const model: ShelfModel = {
         ...{ id, kind, engine, ref, bytes, thread, instance },
         users: new Set(),

@@ -2,6 +2,7 @@
 import type { EngineDescriptor, EngineLogLevel, EngineSettings, ProbeReport, RunProgress } from '../engines/engine.ts';
 import type { FailureCode, ModelSource, Task, TaskKind } from '../protocol/index.ts';
 import type { Probed } from './availability.ts';
+import type { MemoryFacts } from './messages.ts';
 
 export type { EngineDescriptor, EngineSettings, ProbeReport, RunProgress };
 
@@ -23,6 +24,21 @@ export type HostSettings = {
   readonly keepAliveMs: number;
 };
 
+/** What is remembered of models that ran here, so that the next load reserves what they take and not what was guessed. */
+export type MemoryTruth = {
+  /** The most that such a model took, in bytes; `undefined` when it has not run here. */
+  peakOf(key: string): number | undefined;
+  measured(model: MeasuredModel, memory: MemoryFacts): void;
+};
+
+export type MeasuredModel = {
+  readonly key: string;
+  readonly model: string;
+  readonly engine: string;
+  /** What was reserved for it, in bytes. */
+  readonly reservedBytes: number;
+};
+
 export type HostOptions = {
   readonly settings: HostSettings;
   /** Engines beyond the built-in roster, from the configuration. */
@@ -31,6 +47,8 @@ export type HostOptions = {
   readonly probed?: Probed;
   /** What every engine is told. Read when the host opens. */
   readonly engineSettings: EngineSettings;
+  /** Without it every load reserves the estimate. */
+  readonly memory?: MemoryTruth;
   /** Parent of all temporary folders. What an earlier process left in it is removed when the host opens. */
   readonly scratchRoot: string;
   /** Time between asking a run to cancel and killing its engine process, in ms. Default 5 000. */
@@ -93,7 +111,7 @@ export type LoadedModelInfo = {
   readonly state: 'fetching' | 'loading' | 'loaded' | 'unloading';
   readonly runs: number;
   readonly pinned: boolean;
-  /** What the engine measured, when it can tell; `bytes` is what was reserved. */
+  /** What the engine says that it took, when it can tell; `bytes` is what was reserved. */
   readonly memoryBytes?: number;
   /** The engine process, when it has one. */
   readonly pid?: number;

@@ -65,6 +65,7 @@ export async function openRig(patch: RigPatch = {}): Promise<Rig> {
     extraEngines: patch.extraEngines ?? [],
     ...(patch.probed && { probed: patch.probed }),
     engineSettings: engineSettings(join(root, 'models'), patch.engine),
+    ...(patch.memory && { memory: patch.memory }),
     scratchRoot,
     cancelGraceMs: patch.cancelGraceMs ?? 5_000,
     log: (level, message, fields = {}) => logs.push({ level, message, fields }),

@@ -45,6 +45,7 @@ export type SiblingPaths = {
   readonly scratch: string;
   readonly localApi: string;
   readonly residency: string;
+  readonly memory: string;
   readonly engines: string;
   readonly models: string;
 };
@@ -62,6 +63,7 @@ export function siblingPaths(configPath: string, platform: NodeJS.Platform = pro
     scratch: join(dir, 'scratch'),
     localApi: join(dir, 'local-api.json'),
     residency: join(dir, 'residency.json'),
+    memory: join(dir, 'memory.json'),
     engines: join(dir, 'engines.json'),
     models: join(dir, 'models.json'),
   };

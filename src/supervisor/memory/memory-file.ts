@@ -1,0 +1,89 @@
+// `memory.json` beside the configuration: the peaks of models, kept over restarts. Losing it costs nothing but a few
+// reservations by estimate, so no error of it stops the worker.
+import { readFile, rename } from 'node:fs/promises';
+import type { MeasuredModel, MemoryTruth } from '../../workers/types.ts';
+import { writeFileAtomically } from '../config/write-file.ts';
+import type { Logs } from '../logs/logs.ts';
+import { type Peaks, parsePeaks, peaksText, withPeak } from './peaks.ts';
+
+const GIB = 1024 ** 3;
+
+export type MemoryFileOptions = {
+  readonly path: string;
+  /** Models take other amounts on another device. */
+  readonly gpu: string;
+  /** Models live in RAM here, so that the RAM of an engine's process says what its model takes. */
+  readonly modelsInRam: boolean;
+  readonly logs: Pick<Logs, 'info' | 'warn'>;
+};
+
+/** Disposing waits until everything is written. */
+export type MemoryFile = MemoryTruth & AsyncDisposable;
+
+export async function openMemoryFile({ path, gpu, modelsInRam, logs }: MemoryFileOptions): Promise<MemoryFile> {
+  let peaks: Peaks = await readPeaks(path, logs);
+  let writing = Promise.resolve();
+  let unwritten = false;
+
+  const keyOf = (key: string): string => `${key}:${gpu}`;
+
+  /** Many changes in a row become one write. */
+  function save(): void {
+    if (unwritten) return;
+    unwritten = true;
+    writing = writing.then(async () => {
+      unwritten = false;
+      try {
+        await writeFileAtomically(path, peaksText(peaks));
+      } catch (thrown) {
+        logs.warn('memory', 'what models took cannot be remembered', { why: (thrown as Error).message });
+      }
+    });
+  }
+
+  function learn(model: MeasuredModel, bytes: number): void {
+    const next = withPeak(peaks, { ...model, key: keyOf(model.key) }, bytes, new Date());
+    if (next === undefined) return;
+    peaks = next;
+    logs.info('memory', 'a model took another amount of memory than was reserved', {
+      model: model.model,
+      engine: model.engine,
+      reservedGb: gib(model.reservedBytes),
+      tookGb: gib(bytes),
+      differenceGb: gib(bytes - model.reservedBytes),
+    });
+    save();
+  }
+
+  return {
+    peakOf: (wanted) => peaks.find(({ key }) => key === keyOf(wanted))?.bytes,
+    measured(model, { memoryBytes, rssBytes }) {
+      const bytes = memoryBytes ?? (modelsInRam ? rssBytes : undefined);
+      if (bytes !== undefined) learn(model, bytes);
+    },
+    async [Symbol.asyncDispose]() {
+      await writing;
+    },
+  };
+}
+
+async function readPeaks(path: string, logs: Pick<Logs, 'warn'>): Promise<Peaks> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch {
+    return [];
+  }
+  try {
+    return parsePeaks(text);
+  } catch {
+    const aside = `${path}.unreadable`;
+    logs.warn('memory', 'memory.json cannot be read and was set aside', { path: aside });
+    await rename(path, aside).catch(() => {});
+    return [];
+  }
+}
+
+function gib(bytes: number): number {
+  return Math.round((bytes / GIB) * 100) / 100;
+}
