@@ -83,11 +83,10 @@ export async function openScene(): Promise<Scene> {
     },
     async starts() {
       const text = await readFile(log, 'utf8').catch(() => '');
-      const all = text
+      return text
         .split('\n')
         .filter(Boolean)
         .map((line) => JSON.parse(line) as Start);
-      return all.filter(({ args }) => !/^--(version|list-devices)$/.test(args[0] ?? ''));
     },
     async [Symbol.asyncDispose]() {
       for (const model of loaded) await model[Symbol.asyncDispose]();
