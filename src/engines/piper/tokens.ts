@@ -10,10 +10,11 @@ export async function checkTokens(path: string, { characters }: { characters: bo
   const seen = new Set<string>();
   const text = await readFile(path, 'utf8');
   for (const [i, line] of text.split('\n').entries()) {
-    if (line.trim() === '') continue;
+    // Only what the library takes for a blank: a wide space is a token like any other.
+    const parts = line.split(/[ \t\v\f\r]+/).filter((part) => part !== '');
+    if (parts.length === 0) continue;
     const wrong = (why: string) =>
       new Failure('MODEL_INVALID', `the voice cannot be used: line ${i + 1} of its tokens file ${why}`);
-    const parts = line.trim().split(/\s+/);
     // A lone number is the id of the space itself.
     const [symbol = '', id = ''] = parts.length === 1 ? [' ', parts[0]] : parts;
     if (parts.length > 2 || !/^\d+$/.test(id)) throw wrong('is not a token and its number');

@@ -228,6 +228,11 @@ describe('a voice', () => {
     });
   }
 
+  test('whose tokens hold a space of another kind is taken', async () => {
+    const wide = await models.add('piper', 'wide', withTokens(`${vitsTokens()}\u3000 90\n\u00a0 91\n`));
+    assert.equal((await spoken(wide('Hello.'))).length, vitsSamples('Hello.'));
+  });
+
   test('of Kokoro whose styles do not fit is refused', async () => {
     const files: FileSpec[] = [
       { role: 'model', filename: 'k.onnx', content: kokoroModel() },
