@@ -142,6 +142,8 @@ async function hearWhisper(
     // One token a "segment" is the library's only way to tell the times of words.
     ...(words && { maxLen: 1, tokenTimestamps: true }),
     onProgress: (percent) => context.progress({ ratio: Math.min(1, percent / 100) }),
+    // The library reads this text while it goes on finding more, so it is for listening along; the transcript is made of
+    // what it answers in the end, and only the counts are taken from here.
     onNewSegments({ nNew, result }) {
       counts.push(nNew);
       context.token(result);
