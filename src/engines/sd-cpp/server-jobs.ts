@@ -138,6 +138,8 @@ export function openServerJobs(server: Server, idleLog: JobHooks['log']): Server
         if (signal.aborted) return undefined;
         throw await gone(entry, thrown);
       });
+      // Our server forgets nothing so soon: this is the answer of another one that shares the port.
+      if (answer?.status === 404) await end();
       const done = answer && readJob(answer, entry, server.lines);
       if (done) return done.result;
     }
@@ -192,7 +194,6 @@ function readJob(answer: Answer, entry: Entry, lines: readonly string[]): { resu
     error?: { code?: unknown; message?: unknown } | string | null;
   };
   if (answer.status === 404 || answer.status === 410) {
-    // Unknown after a success is another server on our port, or an answer that was asked for ten minutes too late.
     throw new Failure('ENGINE_FAILED', `sd-server no longer knows the job (${answer.status} ${String(error)})`);
   }
   if (answer.status !== 200) throw new Failure('ENGINE_FAILED', `sd-server answered a poll with ${answer.status}`);

@@ -31,6 +31,7 @@ export type ServerModelOptions = {
 export async function openServerModel(setup: Setup, { signal, heard }: ServerModelOptions): Promise<LoadedModel> {
   let live: Live | undefined;
   let starting: Starting | undefined;
+  let disposed = false;
   /** Told of what a starting server prints, so that nobody takes those who wait for it for stuck. */
   const listeners = new Set<(event: OutputEvent) => void>();
 
@@ -64,6 +65,7 @@ export async function openServerModel(setup: Setup, { signal, heard }: ServerMod
     // A start that was given up still holds memory until its process has ended.
     while (starting?.stop.signal.aborted) await starting.live.catch(() => {});
     stop.throwIfAborted();
+    if (disposed) throw new Failure('CANCELLED', 'the model has been unloaded');
     starting ??= begin();
     const own = starting;
     own.waiting += 1;
@@ -141,6 +143,7 @@ export async function openServerModel(setup: Setup, { signal, heard }: ServerMod
       return finish(fileIn(result), work, context);
     },
     async [Symbol.asyncDispose]() {
+      disposed = true;
       starting?.stop.abort(new Failure('CANCELLED', 'the model is being unloaded'));
       await starting?.live.catch(() => {});
       await live?.server.stop();

@@ -113,6 +113,40 @@ describe('a model in a warm sd-server', limit, () => {
     assert.equal((await scene.starts()).length, 2);
   });
 
+  test('one that died between two jobs is started again, and one that hears nothing any more is ended', async () => {
+    await using scene = await openScene();
+    const model = await scene.load([await scene.file('model')]);
+    const first = (await scene.starts())[0]?.pid ?? 0;
+    process.kill(first, 'SIGKILL');
+    while (isAlive(first)) await new Promise((resolve) => setTimeout(resolve, 5));
+    const context = await hearing(scene);
+    const run = model.run(imageTask({ gate: join(scene.root, 'gate') }), context);
+    await context.stepped;
+    const second = (await scene.starts())[1]?.pid ?? 0;
+    process.kill(second, 'SIGSTOP');
+    context.controller.abort(new Error('hung'));
+    await assert.rejects(run, { message: 'hung' });
+    assert.equal(isAlive(second), false);
+    await bytesOf(model, imageTask('a fox'), await hearing(scene));
+  });
+
+  test('refusals of the server are the fault of the job, or of the model', async () => {
+    await using scene = await openScene();
+    const refusing = await scene.load([await scene.file('model', { refuse: "load image from '/x/y.png' failed" })]);
+    await assert.rejects(refusing.run(imageTask('a fox'), await hearing(scene)), {
+      code: 'INPUT_INVALID',
+      message: /^sd-server refused img_gen with 400 \(invalid generation parameters\)/,
+    });
+    const modeless = await scene.load([
+      await scene.file('vae'),
+      await scene.file('model', { modeless: true, video: true }),
+    ]);
+    await assert.rejects(modeless.run(imageTask('a fox'), await hearing(scene)), {
+      code: 'MODEL_INVALID',
+      message: /does not support img_gen/,
+    });
+  });
+
   test('results that do not count although the job is completed', async () => {
     await using scene = await openScene();
     const model = await scene.load([await scene.file('model')]);
@@ -130,8 +164,14 @@ describe('a model in a warm sd-server', limit, () => {
       code: 'ENGINE_FAILED',
       message: /generation_failed: no luck/,
     });
-    await assert.rejects(model.run(imageTask({ expired: true }), await hearing(scene)), { message: /job expired/ });
+    const forgotten = (status: 404 | 410) =>
+      hearing(scene).then((context) => model.run(imageTask({ forgotten: status }), context));
+    await assert.rejects(forgotten(410), { code: 'ENGINE_FAILED', message: /job expired/ });
     assert.equal((await scene.starts()).length, 1);
+    // Another server must have taken over the port, so the next job gets a new one.
+    await assert.rejects(forgotten(404), { code: 'ENGINE_FAILED', message: /job not found/ });
+    await bytesOf(model, imageTask('a fox'), await hearing(scene));
+    assert.equal((await scene.starts()).length, 2);
   });
 
   test('a full queue is waited for', async () => {
