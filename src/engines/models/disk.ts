@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Failure } from '../../protocol/failure.ts';
 
+const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
 /** Throws `DISK_FULL` when fewer than `bytes` are free where `path` is or will be. A file system that cannot tell is trusted. */
@@ -11,7 +12,7 @@ export async function checkDisk(path: string, bytes: number, what: string): Prom
   if (free === undefined || free >= bytes) return;
   throw new Failure(
     'DISK_FULL',
-    `${what} needs ${gib(bytes)} GiB and ${gib(free)} GiB are free in ${dirname(path)}: make room, or move \`models_root\``,
+    `${what} needs ${amount(bytes)} and ${amount(free)} are free in ${dirname(path)}: make room, or move \`models_root\``,
   );
 }
 
@@ -38,6 +39,6 @@ export function diskFailure(thrown: unknown, what: string): Failure {
   return new Failure('MODELS_UNWRITABLE', `${what} could not be written to \`models_root\`: ${message}`, cause);
 }
 
-function gib(bytes: number): string {
-  return (bytes / GIB).toFixed(bytes < 10 * GIB ? 2 : 0);
+function amount(bytes: number): string {
+  return bytes < GIB ? `${Math.ceil(bytes / MIB)} MiB` : `${(bytes / GIB).toFixed(bytes < 10 * GIB ? 2 : 0)} GiB`;
 }

@@ -19,15 +19,24 @@ export async function takeFileLock(path: string, { signal, waiting }: LockWait):
   for (let tries = 1; ; tries += 1) {
     signal.throwIfAborted();
     const handle = await open(lockPath, 'a', 0o600);
-    if (tryLock(handle.fd)) {
-      if (await isAt(handle, lockPath)) return release(handle, lockPath);
-      // Its last holder removed it between our two calls; whoever comes next would lock another file.
-      await handle.close();
-      continue;
-    }
+    const taken = await lockNow(handle, lockPath);
+    if (taken === 'taken') return release(handle, lockPath);
     await handle.close();
+    if (taken === 'stale') continue;
     waiting?.(tries);
     await sleep(TRY_EVERY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
+}
+
+/** `stale`: its last holder removed the file between our two calls; whoever comes next would lock another one. */
+async function lockNow(handle: FileHandle, lockPath: string): Promise<'taken' | 'held' | 'stale'> {
+  try {
+    if (!tryLock(handle.fd)) return 'held';
+    return (await isAt(handle, lockPath)) ? 'taken' : 'stale';
+  } catch (thrown) {
+    // A file system without locks.
+    await handle.close();
+    throw thrown;
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Readable } from 'node:stream';
 
 /** Held at most before the sender is made to wait. */
-const HELD_BYTES_MAX = 1024 * 1024;
+const HELD_BYTES_MAX = 256 * 1024;
 
 /** Call it in the same step in which the body was received. Rejects with the body's error after the last piece. */
 export function openInflow(body: Readable): AsyncIterable<readonly Uint8Array[]> {

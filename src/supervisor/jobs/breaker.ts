@@ -11,12 +11,20 @@ const REST_MS = 180_000;
 /** Models remembered; the one that failed longest ago is forgotten first. */
 const MODELS_MAX = 256;
 
-/** Only what says something about the model or its engine counts; a bad request or a cancel does not. */
+/**
+ * Only what says something about the model, its files or its engine counts; a bad request or a cancel does not. A file
+ * with a wrong digest would otherwise be downloaded again for every job.
+ */
 const COUNTED: ReadonlySet<FailureCode> = new Set([
   'ENGINE_FAILED',
   'ENGINE_CRASHED',
   'ENGINE_HUNG',
   'MODEL_INVALID',
+  'MODEL_NOT_FOUND',
+  'MODEL_CORRUPT',
+  'DOWNLOAD_FAILED',
+  'DISK_FULL',
+  'MODELS_UNWRITABLE',
   'VRAM_EXHAUSTED',
   'INTERNAL',
 ]);

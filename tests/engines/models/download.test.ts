@@ -1,5 +1,6 @@
 // Downloads against a server that drops, stalls, lies and changes its mind.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -275,4 +276,26 @@ test('progress never falls and ends at 1; the log tells the file and hides what 
   assert.ok(rig.lines.some((line) => line.includes('downloading the file m.gguf of http://127.0.0.1')));
   assert.ok(rig.lines.some((line) => line.includes('from the start')));
   assert.doesNotMatch(`${rig.lines.join()}${await rig.read('manifest.json')}`, /secret/);
+});
+
+test('a disk that fills up leaves no part of the download', async (context) => {
+  const data = randomFile(3 * 1024 * 1024);
+  await using server = await fileServer(data);
+  await using rig = await storeRig();
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', rig.root], { stdio: 'ignore' });
+  } catch {
+    return context.skip('a small disk cannot be mounted here');
+  }
+  try {
+    const file = { role: 'model', url: server.base, filename: 'm.bin' };
+    // Without a length nothing can be known before.
+    server.next({ chunked: true });
+    await assert.rejects(rig.ensure([file]), { code: 'DISK_FULL', message: /filled up .* make room/ });
+    assert.deepEqual(await rig.names(), []);
+    await assert.rejects(rig.ensure([file]), { code: 'DISK_FULL', message: /needs 3 MiB and 2 MiB are free/ });
+    assert.deepEqual(await rig.names(), []);
+  } finally {
+    execFileSync('umount', ['-l', rig.root]);
+  }
 });

@@ -49,6 +49,11 @@ test('kinds and models are counted apart, also when their names run together', (
 
 const counted: FailureCode[] = [
   'MODEL_INVALID',
+  'MODEL_NOT_FOUND',
+  'MODEL_CORRUPT',
+  'DOWNLOAD_FAILED',
+  'DISK_FULL',
+  'MODELS_UNWRITABLE',
   'VRAM_EXHAUSTED',
   'ENGINE_FAILED',
   'ENGINE_CRASHED',
