@@ -113,7 +113,8 @@ async function ensureFile(
       throw diskFailure(thrown, what);
     },
   );
-  return there ?? fetchFile(file, wanted, what, context, progress);
+  // Awaited here: the lock is given back as soon as this function returns, also when what it returns is a promise.
+  return there ?? (await fetchFile(file, wanted, what, context, progress));
 }
 
 async function fetchFile(

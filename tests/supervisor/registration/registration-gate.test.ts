@@ -137,7 +137,7 @@ test('a change that somebody else made ends the tick early', async () => {
   await using scene = await openScene('', created, approved);
   scene.onPause = async () => {
     const other = await openConfigStore(scene.config.path);
-    await other.patch({ workerId: 'w-9', authToken: 'by hand' });
+    await other.patch({ workerId: 'w-9', authToken: 'by-hand' });
     return (await scene.config.refresh()) === 'changed';
   };
   const { workerId } = await scene.pass();
