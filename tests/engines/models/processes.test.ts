@@ -56,7 +56,7 @@ test('a file that several jobs and processes want is downloaded once', async () 
   assert.ok(rig.lines.some((line) => line.includes('is being downloaded for another job')));
 });
 
-test('who waits for another download can be cancelled', async () => {
+test('who waits for another download goes on waiting while that lasts, and can be cancelled', async () => {
   await using server = await fileServer(randomFile(1000));
   await using rig = await storeRig();
   const file = { role: 'model', url: server.base, filename: 'm.bin' };
@@ -65,8 +65,21 @@ test('who waits for another download can be cancelled', async () => {
   const busy = rig.ensure([file], { signal: first.signal, stallMs: 60_000 });
   await server.arrived(1);
   const waits = Promise.withResolvers<void>();
-  const waiting = rig.ensure([file], { signal: second.signal, log: () => waits.resolve() });
+  const lines: string[] = [];
+  let tries = 0;
+  const waiting = rig.ensure([file], {
+    signal: second.signal,
+    log: (_level, message) => void lines.push(message),
+    // Told a few times a second while it waits, so by the second time the lock was tried again.
+    progress: () => {
+      tries += 1;
+      if (tries === 2) waits.resolve();
+    },
+  });
   await waits.promise;
+  assert.equal(server.asked.length, 1);
+  assert.deepEqual(lines.length, 1);
+  assert.match(lines[0] ?? '', /it is being downloaded for another job/);
   second.abort(new Error('enough'));
   await assert.rejects(waiting, /enough/);
   first.abort(new Error('enough too'));
