@@ -52,10 +52,10 @@ export async function run({ configPath }: RunOptions): Promise<number> {
   banner(logs, config, device);
   const settings = (): ReturnType<typeof hostSettings> =>
     hostSettings(config.current, deviceBudgetBytes({ totalGb: device.totalGb, marginGb: config.current.vramMarginGb }));
-  const ownEngines = config.current.engines;
+  const { engines: ownEngines, onlyEngines } = config.current;
   const forEngines = engineSettings(config.current);
   await using registry = await openEngineRegistry({
-    engines: allEngines(ownEngines),
+    engines: allEngines(ownEngines, onlyEngines),
     settings: forEngines,
     version: packageVersion(),
     cacheFile: paths.engines,
@@ -71,6 +71,7 @@ export async function run({ configPath }: RunOptions): Promise<number> {
   await using host = await openHost({
     settings: settings(),
     extraEngines: ownEngines,
+    onlyEngines,
     engineSettings: forEngines,
     memory,
     probed: registry.report,
@@ -90,7 +91,12 @@ export async function run({ configPath }: RunOptions): Promise<number> {
     logs.info('config', 'configuration changed', { vramThresholdGb, autoEnabled });
     // Engines were checked, and models were loaded, with what stood there at the start.
     const { current } = config;
-    if (!isDeepStrictEqual([engineSettings(current), current.engines], [forEngines, ownEngines])) {
+    if (
+      !isDeepStrictEqual(
+        [engineSettings(current), current.engines, current.onlyEngines],
+        [forEngines, ownEngines, onlyEngines],
+      )
+    ) {
       logs.warn('config', 'what engines are told (gpu, models_root, …) takes effect with the next start');
     }
   });

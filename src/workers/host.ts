@@ -24,7 +24,7 @@ type SeenThread = ThreadView & { readonly thread: PoolThread };
 
 export async function openHost(options: HostOptions): Promise<Host> {
   const { log, probed, settings: opening } = options;
-  const engines = allEngines(options.extraEngines);
+  const engines = allEngines(options.extraEngines, options.onlyEngines);
   const graceMs = options.cancelGraceMs ?? CANCEL_GRACE_MS;
   const pools = new Map<TaskKind, Pool>();
   const runs = new Set<JobRun>();

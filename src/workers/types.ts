@@ -43,6 +43,8 @@ export type HostOptions = {
   readonly settings: HostSettings;
   /** Engines beyond the built-in roster, from the configuration. */
   readonly extraEngines: readonly EngineDescriptor[];
+  /** Ids of the engines that this worker has; absent: all of them. */
+  readonly onlyEngines?: readonly string[] | undefined;
   /** What is known of an engine with a probe; asked for each job. Absent: every engine counts as ready. */
   readonly probed?: Probed;
   /** What every engine is told. Read when the host opens. */

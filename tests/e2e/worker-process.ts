@@ -39,7 +39,7 @@ run_stall_secs = 2
 
 export async function makeConfigDir(studioUrl: string, top = '', tables = ''): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'studio-worker-e2e-'));
-  const text = `api_base_url = "${studioUrl}"\nregistration_poll_secs = 1\nmodels_root = ${JSON.stringify(join(dir, 'models'))}\n${top}\n${tables}`;
+  const text = `api_base_url = "${studioUrl}"\nregistration_poll_secs = 1\nonly_engines = ["synthetic", "test", "late"]\nmodels_root = ${JSON.stringify(join(dir, 'models'))}\n${top}\n${tables}`;
   await writeFile(join(dir, 'config.toml'), text, { mode: 0o600 });
   return dir;
 }

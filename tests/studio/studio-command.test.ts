@@ -6,7 +6,7 @@ import { on, once } from 'node:events';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import yargs from 'yargs';
 import { withoutStacks } from '../../src/studio/host/runtime-log.ts';
@@ -17,6 +17,12 @@ import { enrol, openWorker, registerRequest } from './fake-worker.ts';
 import { llmJob, openTempDir } from './test-studio.ts';
 
 const STUDIO_PROCESS = fileURLToPath(new URL('./studio-process.ts', import.meta.url));
+
+// Some tests signal this very process. A signal may arrive only after the studio has stopped listening to it, and must
+// not end the tests that follow.
+const ignoreLate = () => {};
+process.on('SIGTERM', ignoreLate);
+after(() => process.off('SIGTERM', ignoreLate));
 
 /** Resolves with its URL once it listens. */
 async function startStudio(

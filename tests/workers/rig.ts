@@ -63,6 +63,7 @@ export async function openRig(patch: RigPatch = {}): Promise<Rig> {
   const host = await openHost({
     settings: settings(patch),
     extraEngines: patch.extraEngines ?? [],
+    onlyEngines: patch.onlyEngines,
     ...(patch.probed && { probed: patch.probed }),
     engineSettings: engineSettings(join(root, 'models'), patch.engine),
     ...(patch.memory && { memory: patch.memory }),

@@ -61,6 +61,8 @@ function configOf(studioUrl: string): string {
     'registration_poll_secs = 1',
     // The demo stays what it is while it runs, and asks nobody else for anything.
     'auto_update_enabled = false',
+    // Nothing else is asked of it, so nothing else has to be looked for on this machine.
+    'only_engines = ["synthetic"]',
     '',
     '[logging]',
     'level = "info"',

@@ -110,6 +110,7 @@ export const ConfigFile = z.object({
   // One core stays free for the worker itself; ggml spins at its barriers, so one thread too many costs more than a core.
   cpu_threads: whole(1, 1024).default(() => Math.max(1, availableParallelism() - 1)),
   allowed_hosts: z.array(hostName, 'must be a list of host names').default([]),
+  only_engines: z.array(text, 'must be a list of engine ids').optional(),
   ws_reconnect_attempts: whole(0, U32_MAX).default(5),
   local_api_port: port,
   stream_port: port,

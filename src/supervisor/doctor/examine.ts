@@ -72,7 +72,7 @@ async function readConfig(configPath: string, dir: string): Promise<{ check: Con
 }
 
 async function checkEngines(config: Config, tell: (what: string) => void): Promise<EngineCheck[]> {
-  const engines = allEngines(config.engines);
+  const engines = allEngines(config.engines, config.onlyEngines);
   const reports = await probeEngines(engines, {
     settings: engineSettings(config),
     started: ({ id }) => tell(`engine ${id}`),

@@ -82,6 +82,7 @@ test('a wrong value is named by its key, with the rule, without the value', () =
   const cases: [text: string, problem: string][] = [
     ['worker_id = "../../x"', 'worker_id must be an id without path characters'],
     ['auth_token = "two\\nlines"', 'auth_token must be visible ASCII characters'],
+    ['only_engines = "onnx"', 'only_engines must be a list of engine ids'],
     ['vram_threshold_gb = -1', 'vram_threshold_gb must be 0 or more'],
     ['vram_threshold_gb = nan', 'vram_threshold_gb must be a finite number, 0 or more'],
     ['vram_threshold_gb = inf', 'vram_threshold_gb must be a finite number, 0 or more'],
