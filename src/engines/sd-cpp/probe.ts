@@ -3,7 +3,7 @@
 import type { Probe } from '../engine.ts';
 import { lookAt } from './choose-binary.ts';
 import { placesHere } from './find-binary.ts';
-import { installAdvice, releaseFor } from './release.ts';
+import { installAdvice, NOT_INSTALLED, releaseFor } from './release.ts';
 
 export const probe: Probe = async (settings) => {
   const places = placesHere(settings.modelsRoot);
@@ -18,8 +18,14 @@ export const probe: Probe = async (settings) => {
     const { url } = releaseFor(places.env, { platform: process.platform, arch: process.arch });
     return { ready: true, detail: `will be installed for the first job, from ${url}` };
   } catch (thrown) {
-    const detail = thrown instanceof Error ? thrown.message : String(thrown);
-    return { ready: false, detail, remedy: installAdvice() };
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    const missing = message.startsWith(NOT_INSTALLED);
+    return {
+      ready: false,
+      detail: missing ? NOT_INSTALLED : message,
+      // The message's own advice names the archive for this machine.
+      remedy: missing ? message.slice(NOT_INSTALLED.length + 2) : installAdvice(),
+    };
   }
 };
 

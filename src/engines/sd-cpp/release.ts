@@ -30,6 +30,9 @@ export function assetUrl(tag: string, { platform, arch }: Target): string | unde
   return `${folder}/sd-master-${commit.slice(0, 7)}-bin-${suffix}.zip`;
 }
 
+/** How the message begins when there is no binary; what follows says how to get one. */
+export const NOT_INSTALLED = 'sd-cli and sd-server are not installed';
+
 /** The release to install. Throws `ENGINE_UNAVAILABLE`, with what the operator can do, when there is none to be had. */
 export function releaseFor(env: Readonly<Record<string, string | undefined>>, target: Target): Release {
   const named = (name: string) => env[name]?.trim() || undefined;
@@ -40,7 +43,7 @@ export function releaseFor(env: Readonly<Record<string, string | undefined>>, ta
     throw new Failure('ENGINE_UNAVAILABLE', 'STUDIO_WORKER_SDCPP_SHA256 is not 64 hex digits');
   }
   if (url && sha256) return { url, sha256: sha256.toLowerCase() };
-  throw new Failure('ENGINE_UNAVAILABLE', `sd-cli and sd-server are not installed. ${installAdvice(tag, url)}`);
+  throw new Failure('ENGINE_UNAVAILABLE', `${NOT_INSTALLED}. ${installAdvice(tag, url)}`);
 }
 
 /** Where a binary comes from, for the message of a failure and for the doctor. */

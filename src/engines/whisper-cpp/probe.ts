@@ -8,7 +8,9 @@ export const probe: Probe = async ({ gpu }) => {
     const { variant, useGpu, passedOver } = loadLibrary(gpu);
     const backend = useGpu ? (variant === 'default' ? 'metal' : variant) : 'cpu';
     const more = passedOver.length > 0 ? `; not usable: ${passedOver.join('; ')}` : '';
-    return { ready: true, detail: `whisper.cpp, ${variant} build${more}`, backend };
+    // Which device answers is only known once a model is loaded; the log then names it.
+    const open = gpu === 'auto' && variant === 'vulkan' ? ' (on the CPU where no device answers)' : '';
+    return { ready: true, detail: `whisper.cpp, ${variant} build${open}${more}`, backend };
   } catch (thrown) {
     const { message } = toFailure(thrown, 'ENGINE_UNAVAILABLE');
     const [detail = message, remedy] = message.split(/: (?=install |choose )/);
