@@ -16,7 +16,7 @@ test('jobs of different kinds run at the same time', async () => {
   await using rig = await openRig(inThread);
   const jobs = (['image', 'llm', 'audio_tts'] as const).map((kind) => {
     const heard = ears();
-    const { done } = rig.host.run(testJob({ ms: 300, steps: 3 }, { kind }), heard);
+    const { done } = rig.host.run(testJob({ ms: 1_500, steps: 3 }, { kind }), heard);
     return { heard, done };
   });
   const order: string[] = [];
