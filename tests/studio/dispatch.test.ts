@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { enrol, MODERN, openWorker, upload } from './fake-worker.ts';
+import { openRooms } from './rooms.ts';
 import { imageJob, llmJob, openTestStudio, type TestStudio } from './test-studio.ts';
 
 let t: TestStudio;
@@ -10,22 +11,7 @@ before(async () => {
 });
 after(() => t[Symbol.asyncDispose]());
 
-/** Each test has a size of its own: its jobs fit no worker of another test, and its workers come and go with it. */
-let size = 100;
-function room(over: Record<string, unknown> = {}) {
-  size -= 1;
-  return {
-    capabilities: { vramThresholdGb: size, ...over },
-    job: { vramGbEstimate: size },
-  };
-}
-const join = async (capabilities: Record<string, unknown>) =>
-  openWorker(t.url, await enrol(t.url, t.operator), { capabilities });
-
-/** Runs a job to its end, so that it is out of the way of later tests. */
-const cancelAll = async (...ids: string[]) => {
-  for (const id of ids) await t.operator.cancelJob(id).catch(() => {});
-};
+const { room, join, cancelAll } = openRooms(() => t);
 
 describe('selection', () => {
   test('offers jobs in the order of their creation, one at a time without multi-offer', async () => {
