@@ -12,10 +12,7 @@ export const engine: Engine = {
     const voice = await voiceFiles(files, { model: ref.model, scratchDir });
     signal.throwIfAborted();
     context.progress(0.1);
-    const { OfflineTts } = loadLibrary();
-    if (settings.gpu !== 'cpu' && settings.gpu !== 'auto') {
-      context.log('warn', `sherpa-onnx has no build for ${settings.gpu}, so voices are computed on the CPU`);
-    }
+    const { OfflineTts } = loadLibrary(settings.gpu);
     const before = process.memoryUsage.rss();
     const config: TtsConfig = {
       model: { ...voice.model, numThreads: settings.cpuThreads, provider: 'cpu', debug: false },

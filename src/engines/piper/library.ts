@@ -2,6 +2,7 @@
 // and end it with a segmentation fault on an empty text.
 import { createRequire } from 'node:module';
 import { Failure } from '../../protocol/failure.ts';
+import type { GpuChoice } from '../engine.ts';
 
 export type VitsFiles = { model: string; tokens: string; lexicon?: string; dataDir?: string };
 export type KokoroFiles = VitsFiles & { voices: string; lang?: string };
@@ -29,7 +30,14 @@ export type Tts = {
 };
 export type Library = { readonly OfflineTts: { createAsync(config: TtsConfig): Promise<Tts> } };
 
-export function loadLibrary(): Library {
+/** `gpu` other than `auto` and `cpu` is a demand that the library cannot meet: it has no build for GPUs. */
+export function loadLibrary(gpu: GpuChoice): Library {
+  if (gpu !== 'auto' && gpu !== 'cpu') {
+    throw new Failure(
+      'ENGINE_UNAVAILABLE',
+      `sherpa-onnx has no build for ${gpu}: set gpu to "auto" or "cpu" for voices`,
+    );
+  }
   try {
     return createRequire(import.meta.url)('sherpa-onnx-node') as Library;
   } catch (cause) {
