@@ -90,21 +90,22 @@ describe('selection', () => {
     const workers = await Promise.all(Array.from({ length: 4 }, () => join(capabilities)));
     const created = await Promise.all(Array.from({ length: 40 }, () => t.operator.createJob(llmJob(job))));
     const offers: string[] = [];
-    await Promise.all(
-      workers.map(async (worker) => {
-        for (let count = 0; count < 10; count++) {
-          const { jobId } = await worker.offer();
-          offers.push(jobId);
-          worker.send({ type: 'accept', jobId });
-          worker.send({ type: 'completeJson', jobId, result: {} });
-          await worker.next('completeAck');
-        }
-      }),
-    ).catch(() => {});
+    // Each works until its socket is closed: how many offers a worker gets is for the race to decide.
+    const working = workers.map(async (worker) => {
+      while (true) {
+        const { jobId } = await worker.offer();
+        offers.push(jobId);
+        worker.send({ type: 'accept', jobId });
+        worker.send({ type: 'completeJson', jobId, result: {} });
+        await worker.next('completeAck');
+      }
+    });
+    const over = Promise.allSettled(working);
     const done = await Promise.all(created.map(({ id }) => t.operator.waitForJob(id)));
     assert.ok(done.every((one) => one.status === 'done' && one.attempts === 0));
     assert.equal(new Set(offers).size, offers.length);
     for (const worker of workers) await worker[Symbol.asyncDispose]();
+    await over;
   });
 });
 
