@@ -76,6 +76,7 @@ export class ModelError extends Error {
   }
 }
 
+/** `started`: what was asked for is under way, by this request or an earlier one. False: there is nothing left to do. */
 export type Asked = { readonly started: boolean; readonly model: ModelView };
 
 export interface Models extends AsyncDisposable {
@@ -89,11 +90,11 @@ export interface Models extends AsyncDisposable {
   /** Unloads the model first; a seed does not come back. False when there is no such model. */
   remove(id: string): Promise<boolean>;
   /**
-   * Resident from now on. Resolves once the load has begun, or with `started: false` when it is loaded or loading
-   * already; rejects when it was refused. A load that fails later shows in the model's state.
+   * Resident from now on. Resolves once the load has begun, rejects when it is refused. A load that fails later, or whose
+   * engine is not ready here, shows in the model's state.
    */
   load(id: string): Promise<Asked>;
-  /** No longer resident. Running jobs get 10 s. Resolves once it has begun; `started: false` when nothing had to be done. */
+  /** No longer resident. Running jobs get 10 s; a model that is loading is unloaded when that has ended. */
   unload(id: string): Promise<Asked>;
   /** Loads on demand, without residency: resolves when it is loaded. The load goes on when `signal` aborts the wait. */
   ready(id: string, signal: AbortSignal): Promise<{ readonly wasLoaded: boolean }>;
@@ -101,7 +102,10 @@ export interface Models extends AsyncDisposable {
   pull(id: string, options: PullOptions): Promise<void>;
   /** Mirrors the model of an offer as an entry of origin `studio`. Never touches local entries. */
   learn(claim: JobClaim): void;
-  /** Dispatches `ModelChange` whenever a model's view may differ. Fires often while one loads; do little in it. */
+  /**
+   * `change`, a `ModelChange`, whenever a model's view may differ: often while one loads, so do little in it. `removed`, a
+   * `ModelRemoved`, when one has left the catalogue.
+   */
   readonly changes: EventTarget;
 }
 
@@ -111,5 +115,5 @@ export type PullOptions = {
   readonly progress: (ratio: number) => void;
 };
 
-/** The event `change`: `detail` is the new view, or `undefined` when the model has left the catalogue. */
-export type ModelChange = CustomEvent<{ readonly id: string; readonly model: ModelView | undefined }>;
+export type ModelChange = CustomEvent<ModelView>;
+export type ModelRemoved = CustomEvent<{ readonly id: string }>;
