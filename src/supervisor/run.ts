@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { allEngines } from '../workers/all-engines.ts';
 import { openHost } from '../workers/host.ts';
+import { startLocalApi } from './api/start.ts';
 import { siblingPaths } from './config/paths.ts';
 import type { Config } from './config/schema.ts';
 import { type ConfigStore, openConfigStore } from './config/store.ts';
@@ -101,6 +102,7 @@ export async function run({ configPath }: RunOptions): Promise<number> {
     }
   });
   const outbox = await openOutbox(paths.outbox, (message, fields) => logs.warn('outbox', message, fields));
+  await using _api = startLocalApi({ config, configChanges, logs, host, version: packageVersion() });
 
   const end = await runWorker({
     config,
@@ -117,7 +119,8 @@ export async function run({ configPath }: RunOptions): Promise<number> {
 }
 
 /** The configuration without the keys that the worker keeps for itself. */
-function operatorsPart({ workerId, authToken, installId, registrationRequestId, registrationSecret, ...rest }: Config) {
+function operatorsPart(config: Config) {
+  const { workerId, authToken, installId, registrationRequestId, registrationSecret, localApiToken, ...rest } = config;
   return rest;
 }
 
