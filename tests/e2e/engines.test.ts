@@ -68,7 +68,8 @@ test('once what it needs is there, it is advertised within a heartbeat and takes
   assert.equal((await scene.ended(id)).status, 'done');
   const models = await advertised();
   assert.ok(models.includes('late:*'), models.join());
-  assert.ok(Date.now() - readyAtMs < 5_000, 'within one heartbeat');
+  // Not only with the next look at the engines, ten minutes later.
+  assert.ok(Date.now() - readyAtMs < 60_000, 'with one of the next heartbeats');
 });
 
 test('a changed GPU is said to need a restart', async () => {

@@ -89,7 +89,7 @@ export async function openScene(limits: StudioOptions['limits'] = {}): Promise<S
       }
     },
     async ended(jobId) {
-      return operator.waitForJob(jobId, { signal: AbortSignal.timeout(40_000) });
+      return operator.waitForJob(jobId, { signal: AbortSignal.timeout(90_000) });
     },
     async untilJob(jobId, matches) {
       await events.until(

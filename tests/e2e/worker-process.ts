@@ -34,7 +34,7 @@ export const WITH_TEST_ENGINE = `
 id = "test"
 module = ${JSON.stringify(TEST_ENGINE)}
 kinds = ["image", "llm", "audio_stt", "audio_tts", "video"]
-run_stall_secs = 2
+run_stall_secs = 6
 `;
 
 export async function makeConfigDir(studioUrl: string, top = '', tables = ''): Promise<string> {
@@ -88,7 +88,7 @@ export function startWorker({ dir, keepDir = false, env = {} }: StartOptions): W
       if (running()) {
         child.kill('SIGTERM');
         child.kill('SIGTERM');
-        const timer = setTimeout(() => child.kill('SIGKILL'), 8_000);
+        const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
         await exited;
         clearTimeout(timer);
       }

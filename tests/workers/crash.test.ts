@@ -1,12 +1,15 @@
 // Engines that die or hang: one failed job, freed memory, and everyone else goes on.
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { testEngine } from '../../fixtures/engines/descriptor.ts';
 import type { Behaviour } from '../../fixtures/engines/test-engine.ts';
+import type { EngineDescriptor } from '../../src/engines/engine.ts';
 import { ears, isAlive, openRig, pidOf, testJob } from './rig.ts';
 
-const hasty = testEngine({ runStallMs: 300 });
+/** Only for what hangs: a job that is well may be silent for longer on a busy machine. */
+const hasty = testEngine({ id: 'hasty', models: {}, runStallMs: 300 });
 
 describe('an engine process', () => {
   const cases: { behaviour: Behaviour; code: string; message: RegExp }[] = [
@@ -23,10 +26,13 @@ describe('an engine process', () => {
   ];
   for (const { behaviour, code, message } of cases) {
     test(`told ${JSON.stringify(behaviour)} fails its job with ${code}, and no other one`, async () => {
-      await using rig = await openRig({ extraEngines: [hasty] });
+      await using rig = await openRig({ extraEngines: [testEngine(), hasty] });
       const { host } = rig;
       const other = host.run(testJob({ ms: 500, steps: 10 }, { kind: 'image' }), ears());
-      const run = host.run(testJob({ ...behaviour, scratch: true }), ears());
+      const run = host.run(
+        testJob({ ...behaviour, scratch: true }, { engine: behaviour.hang ? 'hasty' : 'test' }),
+        ears(),
+      );
       await assert.rejects(run.done, { code, message, retryable: true });
       await rig.until(() => host.verdict(testJob()).kind === 'ready');
       assert.equal((await host.run(testJob(), ears()).done).kind, 'json');
@@ -74,9 +80,9 @@ describe('an engine process', () => {
   });
 
   test('may take longer to load than its silence may, if it reports progress', async () => {
-    // Ten steps of 200 ms. A start of Node takes some 100 ms, and several times that on a busy machine.
-    await using rig = await openRig({ extraEngines: [testEngine({ loadStallMs: 1_500 })] });
-    assert.equal((await rig.host.run(testJob({}, { model: 'test-load-slow-2000' }), ears()).done).kind, 'json');
+    // Ten steps of 400 ms. A start of Node takes some 100 ms, and many times that on a busy machine.
+    await using rig = await openRig({ extraEngines: [testEngine({ loadStallMs: 3_000 })] });
+    assert.equal((await rig.host.run(testJob({}, { model: 'test-load-slow-4000' }), ears()).done).kind, 'json');
   });
 
   test('lives through the signals that its terminal sends to everyone', async () => {
@@ -148,20 +154,30 @@ describe('a thread', () => {
       await assert.rejects(host.run(testJob(behaviour), ears()).done, { code: 'ENGINE_CRASHED' });
       await other.done;
       // With the one thread taken, only a replacement can take another model.
-      const again = host.run(testJob({ ms: 20 }, { model: 'test-b' }), ears());
+      const again = host.run(testJob({ ms: 60_000 }, { model: 'test-b' }), ears());
       await rig.until(() => host.verdict(testJob({}, { model: 'test-c' })).kind === 'ready');
-      await Promise.all([again.done, host.run(testJob({ ms: 20 }, { model: 'test-c' }), ears()).done]);
+      await host.run(testJob({ ms: 20 }, { model: 'test-c' }), ears()).done;
+      again.cancel('CANCELLED', 'both threads work');
+      await assert.rejects(again.done, { code: 'CANCELLED' });
     }
   });
 
   test('that hangs fails its job, and keeps its place until it returns', async () => {
-    const engine = testEngine({ isolation: 'thread', runStallMs: 100, loadStallMs: 100 });
-    await using rig = await openRig({ extraEngines: [engine], cancelGraceMs: 100 });
+    const engine = (id: string, stall: Partial<EngineDescriptor>) =>
+      testEngine({ id, models: {}, isolation: 'thread', ...stall });
+    const extraEngines = [
+      testEngine({ isolation: 'thread' }),
+      engine('hasty-run', { runStallMs: 100 }),
+      engine('hasty-load', { loadStallMs: 100 }),
+    ];
+    await using rig = await openRig({ extraEngines, cancelGraceMs: 100 });
     const { host } = rig;
-    await assert.rejects(host.run(testJob({ ms: 400, ignoreCancel: true }), ears()).done, { code: 'ENGINE_HUNG' });
+    const gate = join(rig.root, 'gate');
+    await assert.rejects(host.run(testJob({ gate }, { engine: 'hasty-run' }), ears()).done, { code: 'ENGINE_HUNG' });
     assert.equal(host.verdict(testJob()).kind, 'busy');
+    await writeFile(gate, '');
     await rig.until(() => host.verdict(testJob()).kind === 'ready');
-    const image = { kind: 'image', model: 'test-load-hang' } as const;
+    const image = { kind: 'image', engine: 'hasty-load', model: 'test-load-hang' } as const;
     await assert.rejects(host.run(testJob({}, image), ears()).done, { code: 'ENGINE_HUNG' });
     assert.equal(host.verdict(testJob({}, { kind: 'image' })).kind, 'busy');
     assert.equal((await host.run(testJob(), ears()).done).kind, 'json');

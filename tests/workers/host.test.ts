@@ -14,16 +14,16 @@ const inProcess = { extraEngines: [testEngine()] };
 
 test('jobs of different kinds run at the same time', async () => {
   await using rig = await openRig(inThread);
+  const gate = join(rig.root, 'gate');
   const jobs = (['image', 'llm', 'audio_tts'] as const).map((kind) => {
     const heard = ears();
-    const { done } = rig.host.run(testJob({ ms: 1_500, steps: 3 }, { kind }), heard);
+    const { done } = rig.host.run(testJob({ gate }, { kind }), heard);
     return { heard, done };
   });
-  const order: string[] = [];
-  const began = Promise.all(jobs.map(({ heard }) => heard.started)).then(() => order.push('all began'));
-  const ended = Promise.race(jobs.map(({ done }) => done)).then(() => order.push('one ended'));
-  await Promise.all([began, ended, ...jobs.map(({ done }) => done)]);
-  assert.deepEqual(order, ['all began', 'one ended']);
+  // None can end before all have begun.
+  await Promise.all(jobs.map(({ heard }) => heard.started));
+  await writeFile(gate, '');
+  await Promise.all(jobs.map(({ done }) => done));
 });
 
 test('jobs that share a loaded model run at the same time, up to the concurrency', async () => {
@@ -153,7 +153,7 @@ describe('memory', () => {
     await host.run(testJob({}, { kind: 'video' }), ears()).done;
     const order: string[] = [];
     const slow = host
-      .run(testJob({}, { model: 'test-load-slow-200' }), ears())
+      .run(testJob({}, { model: 'test-load-slow-1500' }), ears())
       .done.then(() => order.push('slow load'));
     const next = host.run(testJob({}, { kind: 'image' }), ears()).done.then(() => order.push('next load'));
     const warm = host.run(testJob({}, { kind: 'video' }), ears()).done.then(() => order.push('warm'));
@@ -225,17 +225,19 @@ describe('a load that fails', () => {
 describe('temporary folders', () => {
   test('are private, made when asked for, and gone after the run and with the model', async () => {
     for (const isolation of ['thread', 'process'] as const) {
-      await using rig = await openRig({ extraEngines: [testEngine({ isolation })], keepAliveMs: 1_000 });
+      await using rig = await openRig({ extraEngines: [testEngine({ isolation })] });
       const { host, scratchRoot } = rig;
       assert.equal((await stat(scratchRoot)).mode & 0o777, 0o700);
       await host.run(testJob(), ears()).done;
       assert.deepEqual(await readdir(scratchRoot), []);
       const heard = ears();
-      const run = host.run(testJob({ scratch: true, ms: 100, steps: 2 }), heard);
+      const gate = join(rig.root, 'gate');
+      const run = host.run(testJob({ scratch: true, gate }), heard);
       await heard.started;
       const [folder = ''] = await readdir(scratchRoot);
       assert.equal((await stat(join(scratchRoot, folder))).mode & 0o777, 0o700);
       assert.equal((await readdir(join(scratchRoot, folder))).length, 1);
+      await writeFile(gate, '');
       await run.done;
       assert.deepEqual(await readdir(join(scratchRoot, folder)), []);
       await host.run(testJob({}, { kind: 'image', model: 'test-load-scratch' }), ears()).done;

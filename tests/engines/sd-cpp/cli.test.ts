@@ -6,9 +6,8 @@ import { isAlive } from '../../workers/rig.ts';
 import { bytesOf, hearing, imageTask, openScene, useStandIn } from './scene.ts';
 
 useStandIn('cli');
-const limit = { timeout: 20_000 };
 
-describe('a model driven by sd-cli', limit, () => {
+describe('a model driven by sd-cli', () => {
   test('makes pictures, one process each, and never reads a tag of the prompt', async () => {
     await using scene = await openScene();
     const model = await scene.load([await scene.file('model')]);

@@ -14,7 +14,7 @@ const data = (bytes: Uint8Array, type = 'image/png') => `data:${type};base64,${B
 const webp = data(await picture(80, 40).webp().toBuffer(), 'image/webp');
 const mask = data(await picture(20, 30).png().toBuffer());
 
-describe('input pictures', { timeout: 20_000 }, () => {
+describe('input pictures', () => {
   test('become PNG files, upright, with a mask of their size', async () => {
     await using scene = await openScene();
     const context = await hearing(scene);

@@ -8,9 +8,8 @@ import { isAlive } from '../../workers/rig.ts';
 import { bytesOf, hearing, imageTask, openScene, useStandIn } from './scene.ts';
 
 useStandIn('server');
-const limit = { timeout: 20_000 };
 
-describe('a model in a warm sd-server', limit, () => {
+describe('a model in a warm sd-server', () => {
   test('serves many jobs with one start, in the asked size and format', async () => {
     await using scene = await openScene();
     const model = await scene.load([await scene.file('model')]);
@@ -201,7 +200,7 @@ describe('a model in a warm sd-server', limit, () => {
   });
 });
 
-describe('an sd-server that starts badly', limit, () => {
+describe('an sd-server that starts badly', () => {
   test('takes another port when its own was taken', async () => {
     await using scene = await openScene();
     const startsFile = join(scene.root, 'starts');

@@ -12,7 +12,6 @@ import { engineSettings } from '../../workers/rig.ts';
 import { bytesOf, hearing, imageTask, openScene, type Scene, useStandIn, videoTask } from './scene.ts';
 
 useStandIn('server');
-const limit = { timeout: 30_000 };
 const noFfmpeg = await findFfmpeg('').then(
   () => false as const,
   (thrown: Error) => thrown.message,
@@ -21,7 +20,7 @@ const noFfmpeg = await findFfmpeg('').then(
 const videoModel = async (scene: Scene) =>
   scene.load([await scene.file('diffusion-model', { video: true, multiple: 16 })]);
 
-describe('videos', limit, () => {
+describe('videos', () => {
   test('as the binary writes them', async () => {
     await using scene = await openScene();
     const model = await videoModel(scene);
@@ -98,7 +97,7 @@ describe('videos', limit, () => {
   });
 });
 
-test('a video by sd-cli', limit, async () => {
+test('a video by sd-cli', async () => {
   delete process.env.STUDIO_WORKER_SD_SERVER;
   useStandIn('cli');
   await using scene = await openScene();
