@@ -1,13 +1,13 @@
 // A wait with an end, which leaves no timer behind.
 
-/** Resolves with `promise`, or after `ms` without its value, whichever is first. */
-export async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
+/** Resolves when `promise` does, or after `ms`, whichever is first; says whether it was late. */
+export async function atMost(ms: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
+  const late = new Promise<true>((resolve) => {
+    timer = setTimeout(() => resolve(true), ms);
   });
   try {
-    await Promise.race([promise, late]);
+    return await Promise.race([promise.then(() => false), late]);
   } finally {
     clearTimeout(timer);
   }

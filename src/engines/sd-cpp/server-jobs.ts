@@ -45,14 +45,18 @@ const QUEUE_FULL_MS = 250;
 const CANCEL_MS = 1_000;
 /** After a broken connection the exit of the process is only a moment away, unless it hangs. */
 const DYING_MS = 2_000;
+/** What was printed before the answer of a poll is here a moment later, unless this build prints other words. */
+const LAST_WORDS_MS = 2_000;
 
-type Entry = { readonly hooks: JobHooks; begun: boolean; wake(): void };
+/** `printed` resolves when the server has printed the end of the job. */
+type Entry = { readonly hooks: JobHooks; begun: boolean; wake(): void; readonly printed: PromiseWithResolvers<void> };
 
 export function openServerJobs(server: Server, idleLog: JobHooks['log']): ServerJobs {
   /** In the order of the server's queue, from the one that generates. */
   const entries: Entry[] = [];
   let submitting: Promise<unknown> = Promise.resolve();
   let endedByUs = false;
+  let printsEnds = true;
   /** All of them, also those whose generation has ended. */
   const running = new Set<Entry>();
   void server.exited.then(() => {
@@ -119,6 +123,13 @@ export function openServerJobs(server: Server, idleLog: JobHooks['log']): Server
     if (answer?.status !== 200) await end();
   }
 
+  /** Otherwise the last lines of this job would go to the log of the next one. */
+  async function untilPrinted(entry: Entry): Promise<void> {
+    if (!printsEnds) return;
+    const late = await atMost(LAST_WORDS_MS, Promise.race([entry.printed.promise, server.exited]));
+    if (late) printsEnds = false;
+  }
+
   async function gone(entry: Entry, thrown: unknown): Promise<Error> {
     await atMost(DYING_MS, server.exited);
     if (server.hasExited()) return new ServerGone(endedByUs || !entry.begun);
@@ -141,7 +152,10 @@ export function openServerJobs(server: Server, idleLog: JobHooks['log']): Server
       // Our server forgets nothing so soon: this is the answer of another one that shares the port.
       if (answer?.status === 404) await end();
       const done = answer && readJob(answer, entry, server.lines);
-      if (done) return done.result;
+      if (done) {
+        await untilPrinted(entry);
+        return done.result;
+      }
     }
   }
 
@@ -151,6 +165,7 @@ export function openServerJobs(server: Server, idleLog: JobHooks['log']): Server
       const entry: Entry = {
         hooks,
         begun: false,
+        printed: Promise.withResolvers<void>(),
         wake() {
           wakeUp.resolve();
           wakeUp = Promise.withResolvers<void>();
@@ -176,6 +191,7 @@ export function openServerJobs(server: Server, idleLog: JobHooks['log']): Server
       if (event.kind !== 'ended' || !head?.begun) return;
       // The next lines are about the next one.
       entries.shift();
+      head.printed.resolve();
       head.wake();
     },
     log(level, message) {
