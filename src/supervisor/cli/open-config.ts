@@ -7,7 +7,7 @@ export async function openForWriting(configPath: string): Promise<ConfigStore> {
   const store = await openConfigStore(configPath, {
     create: true,
     detectedVramGb: async () => {
-      const { probeDevice } = await import('../device-probe.ts');
+      const { probeDevice } = await import('../device/probe.ts');
       return (await probeDevice()).totalGb;
     },
   });

@@ -10,7 +10,7 @@ export const setThresholdCommand: Command<{ gb: string }> = {
   async handler(args) {
     const gb = parseThreshold(args.gb);
     const { openForWriting, tellOfRunningWorker } = await import('./open-config.ts');
-    const { probeDevice } = await import('../device-probe.ts');
+    const { probeDevice } = await import('../device/probe.ts');
     const store = await openForWriting(configPathOf(args));
     const before = store.current.vramThresholdGb;
     await store.patch({ vramThresholdGb: gb });

@@ -2,7 +2,10 @@
 import type { Config, PoolConfig } from '../config/schema.ts';
 import type { ConfigStore } from '../config/store.ts';
 import { readRunningPid } from '../daemon-lock.ts';
-import { deviceBudgetBytes, probeDevice } from '../device-probe.ts';
+import { deviceBudgetBytes } from '../device/budget.ts';
+import { listDevices } from '../device/devices.ts';
+import { probeDevice } from '../device/probe.ts';
+import { type GpuLine, gpuLine, gpuText } from '../doctor/check-gpu.ts';
 import { packageVersion } from '../machine.ts';
 import { aligned } from './command.ts';
 
@@ -21,6 +24,8 @@ export type Status = {
   readonly enabled: boolean;
   readonly vramThresholdGb: number;
   readonly memory: { readonly totalGb: number; readonly source: string; readonly budgetGb: number };
+  /** One by one; empty when none was found. */
+  readonly gpus: readonly GpuLine[];
   readonly pools: Readonly<Record<string, PoolConfig>>;
   readonly autoStart: boolean;
   readonly modelsRoot: string;
@@ -32,6 +37,7 @@ export type Status = {
 export async function gatherStatus(store: ConfigStore): Promise<Status> {
   const config = store.current;
   const [pid, device] = await Promise.all([readRunningPid(store.dir), probeDevice()]);
+  const gpus = (await listDevices(device.source)).map(gpuLine);
   const budget = deviceBudgetBytes({ totalGb: device.totalGb, marginGb: config.vramMarginGb });
   return {
     version: packageVersion(),
@@ -44,6 +50,7 @@ export async function gatherStatus(store: ConfigStore): Promise<Status> {
     enabled: config.autoEnabled,
     vramThresholdGb: config.vramThresholdGb,
     memory: { totalGb: device.totalGb, source: device.source, budgetGb: Math.floor((budget / 1024 ** 3) * 100) / 100 },
+    gpus,
     pools: config.pools,
     autoStart: config.autoStart,
     modelsRoot: config.modelsRoot,
@@ -78,6 +85,7 @@ export function statusText(status: Status): string {
     ['running', status.pid === undefined ? 'no' : `yes (pid ${status.pid})`],
     ['enabled', status.enabled ? 'yes' : 'no (no new jobs are taken)'],
     ['memory', memory.totalGb > 0 ? `${memory.totalGb} GiB (${memory.source})` : 'no GPU found, models use the RAM'],
+    ...status.gpus.map((gpu) => ['gpu', gpuText(gpu)] as const),
     ['model budget', `${memory.budgetGb} GiB`],
     ...Object.entries(status.pools).map(([kind, pool]) => [`pool ${kind}`, poolText(pool)] as const),
     ['logs', status.logsDir],

@@ -1,43 +1,53 @@
-// Which GPUs there are, and the driver where it can be had. The memory figure is the one that the worker uses
-// (device-probe.ts); names and driver are for people, and only NVIDIA's tools tell them.
-import { outputOf, probeDevice } from '../device-probe.ts';
+// Which GPUs there are, one by one, with what is free on each and the driver where it can be had. Both come from the source
+// that the worker itself asks (device/probe.ts, device/devices.ts).
+import type { Device } from '../device/device-text.ts';
+import { listDevices } from '../device/devices.ts';
+import { type ProbeOptions, probeDevice } from '../device/probe.ts';
 
 export type GpuCheck = {
   /** GiB of all devices together, 0 when none was found. */
   readonly totalGb: number;
   /** Where the figure was read. */
   readonly source: string;
-  readonly devices: readonly { readonly name: string; readonly totalGb?: number; readonly freeGb?: number }[];
+  readonly devices: readonly GpuLine[];
   readonly driver?: string;
   readonly warnings: readonly string[];
 };
 
-export async function checkGpu(): Promise<GpuCheck> {
-  const [device, text] = await Promise.all([probeDevice(), askNvidiaSmi()]);
-  const { devices, driver } = parseDevices(text);
-  const { totalGb, source, warnings } = device;
-  return { totalGb, source, devices, ...(driver !== undefined && { driver }), warnings };
+/** One device, as people are shown it. What its driver does not say is left out. */
+export type GpuLine = {
+  readonly index: number;
+  readonly name: string;
+  readonly uuid?: string;
+  readonly totalGb?: number;
+  readonly freeGb?: number;
+  readonly utilisation?: number;
+};
+
+export async function checkGpu(options: ProbeOptions = {}): Promise<GpuCheck> {
+  const { totalGb, source, warnings } = await probeDevice(options);
+  const devices = await listDevices(source, options);
+  const driver = devices[0]?.driver;
+  return { totalGb, source, devices: devices.map(gpuLine), ...(driver !== undefined && { driver }), warnings };
 }
 
-async function askNvidiaSmi(): Promise<string> {
-  const query = '--query-gpu=name,driver_version,memory.total,memory.free';
-  return outputOf('nvidia-smi', [query, '--format=csv,noheader,nounits']);
+export function gpuLine({ index, name, uuid, totalBytes, freeBytes, utilisation }: Device): GpuLine {
+  return {
+    ...{ index, name },
+    ...(uuid !== undefined && { uuid }),
+    ...(totalBytes > 0 && { totalGb: gib(totalBytes) }),
+    ...(freeBytes !== undefined && { freeGb: gib(freeBytes) }),
+    ...(utilisation !== undefined && { utilisation }),
+  };
 }
 
-/** One line a device: name, driver, MiB in all, MiB free; a figure may be `[N/A]`. */
-export function parseDevices(text: string): Pick<GpuCheck, 'devices' | 'driver'> {
-  const rows = text.split(/\r?\n/).map((line) => line.split(',').map((cell) => cell.trim()));
-  const whole = rows.filter((row) => row.length === 4);
-  const devices = whole.map(([name = '', , total, free]) => ({
-    name,
-    ...gib('totalGb', total),
-    ...gib('freeGb', free),
-  }));
-  const driver = whole[0]?.[1];
-  return { devices, ...(driver && { driver }) };
+export function gpuText({ index, name, totalGb, freeGb, utilisation }: GpuLine): string {
+  const sizes = totalGb === undefined ? '' : `, ${totalGb} GiB`;
+  const free = freeGb === undefined ? '' : `, ${freeGb} GiB free`;
+  const busy = utilisation === undefined ? '' : `, ${Math.round(utilisation * 100)} % busy`;
+  return `${index} ${name}${sizes}${free}${busy}`;
 }
 
-function gib<Key extends string>(key: Key, mib: string | undefined): { [K in Key]?: number } {
-  if (mib === undefined || !/^\d+$/.test(mib)) return {};
-  return { [key]: Math.round((Number(mib) / 1024) * 100) / 100 } as { [K in Key]?: number };
+function gib(bytes: number): number {
+  return Math.round((bytes / 1024 ** 3) * 100) / 100;
 }

@@ -9,7 +9,7 @@ import type { PathContext } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { openConfigStore } from '../config/store.ts';
 import { readRunningPid } from '../daemon-lock.ts';
-import { deviceBudgetBytes } from '../device-probe.ts';
+import { deviceBudgetBytes } from '../device/budget.ts';
 import { engineSettings } from '../host-settings.ts';
 import { packageVersion } from '../machine.ts';
 import { checkDisk } from './check-disk.ts';

@@ -1,6 +1,7 @@
 // The doctor's report as text: one line a thing, a mark and a word at its start, and below what is missing the line that
 // says what to do. Pure.
 import { aligned } from '../cli/command.ts';
+import { gpuText } from './check-gpu.ts';
 import type { DoctorReport, EngineCheck } from './report.ts';
 
 /** Words beside the marks, since not every terminal shows them and not everybody sees colours. */
@@ -48,9 +49,8 @@ function machineText({ gpu, memory, disks }: DoctorReport): string[] {
   const lines: string[] = [];
   if (gpu.totalGb > 0) lines.push(line('ok', `GPU memory ${gpu.totalGb} GiB, read from ${gpu.source}`));
   else lines.push(line('note', 'no GPU found; models compute on the CPU and live in RAM'));
-  for (const { name, totalGb, freeGb } of gpu.devices) {
-    const sizes = totalGb === undefined ? '' : `, ${totalGb} GiB, ${freeGb ?? '?'} GiB free`;
-    lines.push(line('ok', `GPU ${name}${sizes}${gpu.driver === undefined ? '' : `, driver ${gpu.driver}`}`));
+  for (const device of gpu.devices) {
+    lines.push(line('ok', `GPU ${gpuText(device)}${gpu.driver === undefined ? '' : `, driver ${gpu.driver}`}`));
   }
   for (const warning of gpu.warnings) lines.push(line('note', warning));
   lines.push(

@@ -2,39 +2,32 @@
 import assert from 'node:assert/strict';
 import { chmod, writeFile } from 'node:fs/promises';
 import test from 'node:test';
-import { checkGpu, parseDevices } from '../../../src/supervisor/doctor/check-gpu.ts';
+import { checkGpu } from '../../../src/supervisor/doctor/check-gpu.ts';
 import { checkStudio, skewSecs } from '../../../src/supervisor/doctor/check-studio.ts';
 import type { DoctorReport } from '../../../src/supervisor/doctor/report.ts';
 import { doctorText } from '../../../src/supervisor/doctor/report-text.ts';
 import { serviceHint } from '../../../src/supervisor/doctor/service-hint.ts';
 import { tempDir } from '../temp-dir.ts';
 
-const TWO_GPUS = 'NVIDIA GeForce RTX 4090, 550.54.14, 24564, 23000\nNVIDIA T400, 550.54.14, [N/A], [N/A]\n';
+const TWO_GPUS = `0, NVIDIA GeForce RTX 4090, GPU-aa, 550.54.14, 24564, 1564, 23000, 7
+1, NVIDIA T400, GPU-bb, 550.54.14, [N/A], [N/A], [N/A], [N/A]`;
 
-test('devices and driver are read from nvidia-smi', () => {
-  assert.deepEqual(parseDevices(TWO_GPUS), {
-    driver: '550.54.14',
-    devices: [{ name: 'NVIDIA GeForce RTX 4090', totalGb: 23.99, freeGb: 22.46 }, { name: 'NVIDIA T400' }],
-  });
-  assert.deepEqual(parseDevices(''), { devices: [] });
-  assert.deepEqual(parseDevices('NVIDIA-SMI has failed because it could not communicate with the driver'), {
-    devices: [],
-  });
-});
-
-test('nvidia-smi itself is asked where there is one', { skip: process.platform !== 'linux' }, async () => {
+test('the GPUs are listed one by one, with the driver', { skip: process.platform !== 'linux' }, async () => {
   await using dir = await tempDir();
-  const lines = TWO_GPUS.trim().split('\n');
-  await writeFile(dir.file('nvidia-smi'), `#!/bin/sh\n${lines.map((line) => `echo '${line}'`).join('\n')}\n`);
+  const script = `#!/bin/sh
+case "$*" in
+  --query-gpu=memory.total*) echo 24564; echo "[N/A]";;
+  --query-gpu=index*) echo '${TWO_GPUS}';;
+esac
+`;
+  await writeFile(dir.file('nvidia-smi'), script);
   await chmod(dir.file('nvidia-smi'), 0o755);
-  const { PATH } = process.env;
-  process.env.PATH = `${dir.path}:${PATH}`;
-  try {
-    const { devices, driver } = await checkGpu();
-    assert.deepEqual([devices.length, driver], [2, '550.54.14']);
-  } finally {
-    process.env.PATH = PATH;
-  }
+  const { devices, driver, totalGb } = await checkGpu({ fsRoot: dir.path, searchPath: `${dir.path}:/bin` });
+  assert.deepEqual([totalGb, driver], [23.99, '550.54.14']);
+  assert.deepEqual(devices, [
+    { index: 0, name: 'NVIDIA GeForce RTX 4090', uuid: 'GPU-aa', totalGb: 23.99, freeGb: 22.46, utilisation: 0.07 },
+    { index: 1, name: 'NVIDIA T400', uuid: 'GPU-bb' },
+  ]);
 });
 
 test('the clocks are compared by the middle of the second that the studio named', () => {
@@ -70,7 +63,7 @@ test('GPUs, a running worker and a studio in trouble have their lines', () => {
       source: 'nvidia-smi',
       driver: '550',
       warnings: ['odd line'],
-      devices: [{ name: 'RTX 4090', totalGb: 24, freeGb: 20 }],
+      devices: [{ index: 0, name: 'RTX 4090', totalGb: 24, freeGb: 20, utilisation: 0.5 }],
     },
     memory: { ramGb: 64, freeRamGb: 60, budgetGb: 23 },
     disks: [{ what: 'models_root', path: '/m', exists: true, freeGb: 100 }],
@@ -93,7 +86,7 @@ Engines
 
 Machine
   ✓ ok         GPU memory 24 GiB, read from nvidia-smi
-  ✓ ok         GPU RTX 4090, 24 GiB, 20 GiB free, driver 550
+  ✓ ok         GPU 0 RTX 4090, 24 GiB, 20 GiB free, 50 % busy, driver 550
   ! note       odd line
   ✓ ok         RAM 64 GiB, 60 GiB free; models may fill 23 GiB
   ✓ ok         models_root /m: 100 GiB free

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import test from 'node:test';
-import { hasMemoryOfItsOwn } from '../../../src/supervisor/device-probe.ts';
+import { hasMemoryOfItsOwn } from '../../../src/supervisor/device/probe.ts';
 import { openMemoryFile } from '../../../src/supervisor/memory/memory-file.ts';
 import { PEAKS_MAX, type Peaks, parsePeaks, peaksText, withPeak } from '../../../src/supervisor/memory/peaks.ts';
 import type { MeasuredModel } from '../../../src/workers/types.ts';

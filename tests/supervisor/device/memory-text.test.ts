@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseBytes, parseNvidiaSmi, parseProcNvidia } from '../../src/supervisor/device-memory-text.ts';
+import { parseBytes, parseNvidiaSmi, parseProcNvidia } from '../../../src/supervisor/device/memory-text.ts';
 
 test('the information file of the NVIDIA driver', () => {
   const head = 'Model: \t\t NVIDIA GeForce RTX 3060\nIRQ:   \t\t 138\n';

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
-import { deviceBudgetBytes, probeDevice } from '../../src/supervisor/device-probe.ts';
-import { type TempDir, tempDir } from './temp-dir.ts';
+import { deviceBudgetBytes } from '../../../src/supervisor/device/budget.ts';
+import { probeDevice } from '../../../src/supervisor/device/probe.ts';
+import { type TempDir, tempDir } from '../temp-dir.ts';
 
 const skip = process.platform === 'win32' ? 'the stand-in tools are shell scripts' : false;
 

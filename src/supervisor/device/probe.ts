@@ -1,8 +1,8 @@
 // How much memory the device has, and how we know. Asked once at start; it changes with hardware only.
 import { readdir, readFile } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
-import { type MemoryReading, parseBytes, parseNvidiaSmi, parseProcNvidia } from './device-memory-text.ts';
+import { type MemoryReading, parseBytes, parseNvidiaSmi, parseProcNvidia } from './memory-text.ts';
+import { outputOf, type ToolOptions } from './system-tool.ts';
 
 export type ProbedDevice = {
   /** GiB of all devices together, 0 when unknown. */
@@ -13,20 +13,14 @@ export type ProbedDevice = {
   readonly warnings: readonly string[];
 };
 
-export type ProbeOptions = {
+export type ProbeOptions = ToolOptions & {
   readonly platform?: NodeJS.Platform;
   /** In front of `/proc` and `/sys`. */
   readonly fsRoot?: string;
-  /** Where `nvidia-smi` and the like are looked up. */
-  readonly searchPath?: string | undefined;
-  readonly timeoutMs?: number;
 };
 
-// A driver that hangs must not keep the worker from starting.
-const TOOL_TIMEOUT_MS = 5000;
-
 /** Apple silicon shares memory between CPU and GPU; the system lets a GPU use about three quarters of it. */
-const SHARED_MEMORY_PART = 0.75;
+export const SHARED_MEMORY_PART = 0.75;
 
 /** Not so for a Mac, whose GPU computes in RAM, and for a machine without a known GPU. */
 export function hasMemoryOfItsOwn({ source }: Pick<ProbedDevice, 'source'>): boolean {
@@ -94,42 +88,7 @@ async function readAll(root: string, folder: string, name: string, parse: (text:
   return parse(texts.join('\n'));
 }
 
-/** Empty when the tool is not there, fails or takes too long: then there is nothing to read, and the next source is asked. */
-export async function outputOf(command: string, args: readonly string[], options: ProbeOptions = {}): Promise<string> {
-  // Loaded here because most starts need no tool at all, and it costs 50 ms and 20 MB.
-  const { execa } = await import('execa');
-  const env = options.searchPath === undefined ? {} : { PATH: options.searchPath };
-  const result = await execa(command, args, {
-    env,
-    timeout: options.timeoutMs ?? TOOL_TIMEOUT_MS,
-    killSignal: 'SIGKILL',
-    reject: false,
-    stdin: 'ignore',
-    stderr: 'ignore',
-    windowsHide: true,
-  });
-  return result.failed ? '' : result.stdout;
-}
-
 /** To a hundredth of a GiB: the figure is shown to people. */
 function round(gib: number): number {
   return Math.round(gib * 100) / 100;
-}
-
-/** Without a GPU models live in the machine's memory, and a quarter of that is left to everything else. */
-const RAM_PART = 0.75;
-
-/**
- * What models may fill together, in bytes: the device's memory less the margin. Never negative. `ramBytes` defaults to
- * what this process may use, which in a container is less than the machine has.
- */
-export function deviceBudgetBytes(device: { totalGb: number; marginGb: number; ramBytes?: number }): number {
-  const { totalGb, marginGb, ramBytes = usableRamBytes() } = device;
-  const bytes = totalGb > 0 ? totalGb * 1024 ** 3 : ramBytes * RAM_PART;
-  return Math.max(0, Math.floor(bytes - marginGb * 1024 ** 3));
-}
-
-function usableRamBytes(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, os.totalmem()) : os.totalmem();
 }
