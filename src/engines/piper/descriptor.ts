@@ -10,7 +10,7 @@ const shared = {
   isolation: 'process',
   moduleUrl: here('engine'),
   probeUrl: here('probe'),
-  processEnvUrl: here('process-env'),
+  processEnvUrl: here('../sherpa/process-env'),
 } as const satisfies Partial<EngineDescriptor>;
 
 export const piper: EngineDescriptor = { ...shared, id: 'piper', models: { audio_tts: ['piper:*'] } };

@@ -11,8 +11,8 @@ import { copyFile, mkdir, readFile, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../protocol/failure.ts';
 import type { LocalModelFile } from '../engine.ts';
+import { onnxMetadata } from '../sherpa/onnx-metadata.ts';
 import type { KokoroFiles, TtsConfig, VitsFiles } from './library.ts';
-import { onnxMetadata } from './onnx-metadata.ts';
 import { checkTokens } from './tokens.ts';
 
 export type VoiceFiles = {
@@ -44,7 +44,7 @@ export async function voiceFiles(
   };
   const onnx = need('model', 'every voice needs');
   const tokens = need('tokens', 'every voice needs');
-  const metadata = await onnxMetadata(onnx);
+  const metadata = await onnxMetadata(onnx, 'the voice');
   const lexicons = files.filter(({ role }) => role === 'lexicon').map(({ path }) => path);
   const common: VitsFiles = {
     model: onnx,

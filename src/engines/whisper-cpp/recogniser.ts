@@ -3,15 +3,16 @@ import { Failure } from '../../protocol/failure.ts';
 import type { SttTask } from '../../protocol/index.ts';
 import { AUDIO_BYTES_MAX, SPEECH_RATE } from '../audio/limits.ts';
 import { speechSamples } from '../audio/speech-samples.ts';
+import { type TimedGroup, type Transcript, transcriptOf } from '../audio/transcript.ts';
 import type { LoadedModel, RunContext } from '../engine.ts';
 import { fetchInput } from '../inputs/fetch-input.ts';
+import { groupsOf } from './groups.ts';
 import { languageCode } from './languages.ts';
 import type { NativeContext, NativeOptions, NativeResult, NativeVad } from './library.ts';
 import type { SpeechModel } from './model-file.ts';
 import { type NativeRunner, openNativeRunner } from './native-job.ts';
 import type { NativeLog } from './native-log.ts';
 import { cutQuietly, joinParts, mergeParts, type Part, timeInRecording } from './speech-parts.ts';
-import { groupsOf, type TimedGroup, type Transcript, transcriptOf } from './transcript.ts';
 
 export type Parts = {
   readonly model: SpeechModel;
@@ -45,6 +46,9 @@ export function openRecogniser({ model, native, log, vad, memoryBytes }: Parts):
       context.signal.throwIfAborted();
       if (task.kind !== 'audio_stt') {
         throw new Failure('KIND_UNSUPPORTED', `whisper-cpp engine cannot serve ${task.kind} tasks`);
+      }
+      if ('operation' in task) {
+        throw new Failure('KIND_UNSUPPORTED', 'whisper-cpp engine cannot serve live speech');
       }
       refuse(task, model, vad);
       const samples = await inputSamples(task, context);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { kokoro, piper } from '../../../src/engines/piper/descriptor.ts';
-import { processEnv } from '../../../src/engines/piper/process-env.ts';
+import { processEnv } from '../../../src/engines/sherpa/process-env.ts';
 import { whisperCpp } from '../../../src/engines/whisper-cpp/descriptor.ts';
 import { loadLibrary } from '../../../src/engines/whisper-cpp/library.ts';
 import { probeEngines } from '../../../src/workers/probe-engines.ts';

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SPEECH_RATE } from '../../../src/engines/audio/limits.ts';
+import { transcriptOf } from '../../../src/engines/audio/transcript.ts';
 import { cudaObstacle, parseCapability } from '../../../src/engines/whisper-cpp/cuda-card.ts';
+import { groupsOf } from '../../../src/engines/whisper-cpp/groups.ts';
 import { languageCode } from '../../../src/engines/whisper-cpp/languages.ts';
 import { gpuInUse, memoryInUse, saysOutOfMemory } from '../../../src/engines/whisper-cpp/native-log.ts';
 import { cutQuietly, joinParts, mergeParts, timeInRecording } from '../../../src/engines/whisper-cpp/speech-parts.ts';
-import { groupsOf, transcriptOf } from '../../../src/engines/whisper-cpp/transcript.ts';
 
 const seconds = (ms: number) => ms / 1000;
 const segmentsOf = (...texts: string[]) => texts.map((text, i) => ({ text, t0: i * 1000, t1: i * 1000 + 500 }));

@@ -1,30 +1,9 @@
-// From what the library answers to what the contract says: OpenAI's verbose JSON, times in seconds. Pure.
+// From what the library answers to timed pieces of text, in which no character is cut. Pure.
+import type { Timed, TimedGroup } from '../audio/transcript.ts';
 import type { NativeResult, NativeSegment } from './library.ts';
-
-export type Word = { readonly word: string; readonly start: number; readonly end: number };
-export type Segment = {
-  readonly id: number;
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-  readonly words?: readonly Word[];
-};
-export type Transcript = {
-  readonly text: string;
-  readonly language: string;
-  readonly duration: number;
-  readonly segments: readonly Segment[];
-};
-
-/** Text with its times in seconds, in the recording. */
-export type Timed = { readonly text: string; readonly start: number; readonly end: number };
-export type TimedGroup = { readonly pieces: readonly Timed[] };
 
 /** What a string has where the library cut a character in two. */
 const BROKEN = '\uFFFD';
-/** Scripts that put no spaces between words; each piece of theirs counts as a word. */
-const SPACELESS =
-  /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Thai}|\p{Script=Lao}|\p{Script=Khmer}|\p{Script=Myanmar}/u;
 
 /**
  * One group a segment. In word mode the library's "segments" are tokens, and `counts` says how many of them each real
@@ -40,22 +19,6 @@ export function groupsOf(native: NativeResult, time: (ms: number) => number, cou
     groups[group].push({ text, start: time(from), end: time(to) });
   }
   return groups.filter((pieces) => pieces !== undefined).map((pieces) => ({ pieces }));
-}
-
-export function transcriptOf(
-  groups: readonly TimedGroup[],
-  { language, duration, words }: { language: string; duration: number; words: boolean },
-): Transcript {
-  const at = (seconds: number) => Math.round(Math.min(seconds, duration) * 1000) / 1000;
-  const segments = groups.map(({ pieces }, id) => ({
-    id,
-    start: at(pieces[0]?.start ?? 0),
-    end: at(pieces.at(-1)?.end ?? 0),
-    text: pieces.map(({ text }) => text).join(''),
-    ...(words && { words: wordsOf(pieces).map(({ word, start, end }) => ({ word, start: at(start), end: at(end) })) }),
-  }));
-  const text = segments.map((segment) => segment.text).join('');
-  return { text: text.trim(), language, duration: Math.round(duration * 1000) / 1000, segments };
 }
 
 function groupStarts(segments: number, counts: readonly number[] | undefined): number[] {
@@ -90,18 +53,4 @@ function wholePieces({ result, segments }: NativeResult): Piece[] {
     i = last;
   }
   return pieces;
-}
-
-function wordsOf(pieces: readonly Timed[]): Word[] {
-  const words: { word: string; start: number; end: number }[] = [];
-  for (const { text, start, end } of pieces) {
-    const word = text.trim();
-    const last = words.at(-1);
-    if (word === '') continue;
-    const joins =
-      last && !/^\s/.test(text) && !(SPACELESS.test(word) || (SPACELESS.test(last.word) && /^\p{L}/u.test(word)));
-    if (joins) [last.word, last.end] = [last.word + word, end];
-    else words.push({ word, start, end });
-  }
-  return words;
 }

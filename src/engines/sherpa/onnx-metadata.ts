@@ -12,7 +12,20 @@ const VALUE = 2;
 const ENTRY_BYTES_MAX = 1024 * 1024;
 const VARINT_BYTES_MAX = 10;
 
-export async function onnxMetadata(path: string): Promise<ReadonlyMap<string, string>> {
+/** `what` names the model in failures, e.g. `the voice`. */
+export async function onnxMetadata(path: string, what: string): Promise<ReadonlyMap<string, string>> {
+  try {
+    return await readMetadata(path);
+  } catch (cause) {
+    if (!(cause instanceof Broken)) throw cause;
+    throw new Failure('MODEL_INVALID', `${what} cannot be used: ${cause.message}`, { cause });
+  }
+}
+
+/** Says what is wrong with a file. */
+class Broken extends Error {}
+
+async function readMetadata(path: string): Promise<ReadonlyMap<string, string>> {
   await using file = await open(path);
   const { size } = await file.stat();
   const metadata = new Map<string, string>();
@@ -20,10 +33,10 @@ export async function onnxMetadata(path: string): Promise<ReadonlyMap<string, st
   for (let at = 0; at < size; ) {
     const head = await read(file, at, Math.min(2 * VARINT_BYTES_MAX, size - at));
     const field = fieldAt(head, 0);
-    if (!field) throw broken('it is no ONNX file');
+    if (!field) throw new Broken('it is no ONNX file');
     const { number, length, begin } = field;
     const end = at + begin + length;
-    if (end > size) throw broken(`it is cut short at ${size} bytes`);
+    if (end > size) throw new Broken(`it is cut short at ${size} bytes`);
     if (number === GRAPH) graph = true;
     if (number === METADATA && length <= ENTRY_BYTES_MAX) {
       const [key, value] = entryOf(await read(file, at + begin, length));
@@ -31,7 +44,7 @@ export async function onnxMetadata(path: string): Promise<ReadonlyMap<string, st
     }
     at = end;
   }
-  if (!graph) throw broken('it is no ONNX file');
+  if (!graph) throw new Broken('it is no ONNX file');
   return metadata;
 }
 
@@ -44,7 +57,7 @@ function entryOf(bytes: Buffer): [key: string, value: string] {
   const texts = new Map<number, string>();
   for (let at = 0; at < bytes.length; ) {
     const field = fieldAt(bytes, at);
-    if (!field || field.begin + field.length > bytes.length) throw broken('its metadata cannot be read');
+    if (!field || field.begin + field.length > bytes.length) throw new Broken('its metadata cannot be read');
     texts.set(field.number, bytes.toString('utf8', field.begin, field.begin + field.length));
     at = field.begin + field.length;
   }
@@ -84,8 +97,4 @@ function varintAt(bytes: Buffer, at: number): { value: number; end: number } | u
     if (byte < 128) return { value, end: at + i + 1 };
   }
   return undefined;
-}
-
-function broken(why: string): Failure {
-  return new Failure('MODEL_INVALID', `the voice cannot be used: ${why}`);
 }
