@@ -7,6 +7,7 @@ import { lama } from '../../fixtures/models/lama.ts';
 import { scriptedLlama } from '../../fixtures/models/scripted-llama.ts';
 import { vitsModel, vitsTokens } from '../../fixtures/models/vits.ts';
 import { whisperModel } from '../../fixtures/models/whisper.ts';
+import type { Task } from '../../src/protocol/index.ts';
 import type { HostJob } from '../../src/workers/types.ts';
 import { pngUrl } from '../../tests/engines/data-url.ts';
 import { ears, openRig, syntheticJob, task } from '../../tests/workers/rig.ts';
@@ -24,7 +25,7 @@ export type Warm = {
 const ROUNDS = 5;
 
 type File = { role: string; filename: string; content: Uint8Array | string };
-type Subject = { engine: string; files: readonly File[]; task: HostJob['task'] };
+type Subject = { engine: string; files: readonly File[]; task: Task };
 
 export async function measureWarm(): Promise<Warm[]> {
   const root = await mkdtemp(join(tmpdir(), 'studio-worker-bench-warm-'));

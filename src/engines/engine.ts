@@ -9,6 +9,8 @@ export type EngineDescriptor = {
   readonly kinds: readonly TaskKind[];
   /** Model names that capabilities advertise; `id:*` means "whatever the offer brings". */
   readonly models: Readonly<Partial<Record<TaskKind, readonly string[]>>>;
+  /** It takes live speech too: a `SpeechStream`, with the sound as the run's input. Default false. */
+  readonly streams?: boolean;
   /** `process` for native code that can abort: each loaded model then lives in a child process of its own. */
   readonly isolation: 'thread' | 'process';
   /** File URL of the module whose `engine` export is an `Engine`. */
@@ -77,6 +79,12 @@ export type LoadContext = {
   log(level: EngineLogLevel, message: string): void;
 };
 
+/** Speech that is transcribed while it is spoken. The run's input is 16-bit mono samples at 16 kHz, little endian. */
+export type SpeechStream = { readonly kind: 'audio_stt'; readonly operation: 'stream'; readonly language?: string };
+
+/** What an engine can be asked: a job's task, or what only this machine asks for, which is no part of the wire protocol. */
+export type EngineTask = Task | SpeechStream;
+
 export type RunProgress = { ratio: number; step?: number; steps?: number };
 
 export type RunContext = {
@@ -87,6 +95,10 @@ export type RunContext = {
   progress(progress: RunProgress): void;
   /** A piece of generated text, in order. Feeds the run watchdog as `progress` does. */
   token(text: string): void;
+  /** The whole text so far, where what was said may still change. Feeds the run watchdog too. */
+  partial(text: string): void;
+  /** What arrives while the run goes on, for runs that have such an input. A chunk counts as taken when the next is asked for. */
+  readonly input?: AsyncIterable<Uint8Array>;
   log(level: EngineLogLevel, message: string): void;
 };
 
@@ -106,7 +118,7 @@ export interface LoadedModel extends AsyncDisposable {
    * Runs one task; several may run at a time, up to the pool's `concurrency`. Rejects with a `Failure`, or with the
    * signal's reason once `context.signal` aborts; the model is then ready for its next run.
    */
-  run(task: Task, context: RunContext): Promise<EngineResult>;
+  run(task: EngineTask, context: RunContext): Promise<EngineResult>;
 }
 
 export interface Engine {

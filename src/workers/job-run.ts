@@ -10,6 +10,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Failure, toFailure } from '../protocol/failure.ts';
 import { WINDOW_BYTES } from './byte-window.ts';
 import type { RunCommand, RunEvent, RunOutcome } from './messages.ts';
+import { type InputPump, openInputPump } from './run-input.ts';
 import type { ModelUser, Shelf, ShelfModel } from './shelf.ts';
 import { STALL_DEFAULTS } from './stall.ts';
 import type { HostJob, JobObserver, JobPhase, JobResult, JobRun } from './types.ts';
@@ -31,6 +32,7 @@ export function startJob({ job, runId, model, observer, shelf, scratchRoot, grac
   let phase: JobPhase | undefined;
   let stopped: Failure | undefined;
   let port: MessagePort | undefined;
+  let input: InputPump | undefined;
   let watchdog: Watchdog | undefined;
   let graceTimer: NodeJS.Timeout | undefined;
   let writes = Promise.resolve();
@@ -57,6 +59,7 @@ export function startJob({ job, runId, model, observer, shelf, scratchRoot, grac
   function settle(outcome: () => void): void {
     if (state === 'over') return;
     state = 'over';
+    input?.stop();
     watchdog?.stop();
     clearTimeout(graceTimer);
     outcome();
@@ -87,15 +90,19 @@ export function startJob({ job, runId, model, observer, shelf, scratchRoot, grac
     const limitMs = model.engine.runStallMs ?? STALL_DEFAULTS.runStallMs;
     watchdog = openWatchdog(
       limitMs,
-      () => unwritten > 0,
+      () => unwritten > 0 || input?.idle === true,
       () => giveUp(new Failure('ENGINE_HUNG', `the engine made no progress for ${limitMs} ms`)),
     );
     const scratchDir = join(scratchRoot, model.id, `run-${runId}`);
-    const order = { task: job.task, scratchDir, windowBytes: WINDOW_BYTES };
+    const order = { task: job.task, scratchDir, windowBytes: WINDOW_BYTES, hasInput: job.input !== undefined };
     // The end is told over the port; what fails here is the thread, or a task that cannot be sent.
     model.thread
       .run(model.id, order, channel.port2)
       .catch((thrown) => user.crashed(toFailure(thrown, 'ENGINE_CRASHED')));
+    if (job.input) {
+      const send = (command: RunCommand, transfer: ArrayBuffer[]) => channel.port1.postMessage(command, transfer);
+      input = openInputPump(job.input, send, (thrown) => stop(toFailure(thrown, 'INPUT_INVALID')));
+    }
   }
 
   function hear(event: RunEvent): void {
@@ -111,6 +118,12 @@ export function startJob({ job, runId, model, observer, shelf, scratchRoot, grac
         break;
       case 'token':
         observer.token(event.text);
+        break;
+      case 'partial':
+        observer.partial?.(event.text);
+        break;
+      case 'inputCredit':
+        input?.give(event.bytes);
         break;
       case 'log':
         observer.log(event.level, event.message);

@@ -5,8 +5,15 @@
 //   job  ──RunCommand────▶ thread ──RunCommand─────▶ engine process     (one port a job; wrapped with its run id over IPC)
 //        ◀─RunEvent───────        ◀─RunEvent───────
 import type { MessagePort } from 'node:worker_threads';
-import type { EngineLogLevel, EngineSettings, LocalModelFile, ModelRef, RunProgress } from '../engines/engine.ts';
-import type { FailureReport, Task } from '../protocol/index.ts';
+import type {
+  EngineLogLevel,
+  EngineSettings,
+  EngineTask,
+  LocalModelFile,
+  ModelRef,
+  RunProgress,
+} from '../engines/engine.ts';
+import type { FailureReport } from '../protocol/index.ts';
 
 /** The files of one model, to be brought to this machine before it is loaded. `id` names the instance, not the model. */
 export type FetchOrder = { readonly id: string; readonly model: ModelRef; readonly settings: EngineSettings };
@@ -56,7 +63,13 @@ export type ThreadToHost =
   /** The engine process ended by itself after it had loaded. */
   | { readonly kind: 'died'; readonly id: string; readonly failure: FailureReport };
 
-export type RunOrder = { readonly task: Task; readonly scratchDir: string; readonly windowBytes: number };
+export type RunOrder = {
+  readonly task: EngineTask;
+  readonly scratchDir: string;
+  readonly windowBytes: number;
+  /** There will be `input` commands, and an `inputEnd`. */
+  readonly hasInput: boolean;
+};
 
 /** What Piscina hands to a thread. */
 export type ThreadTask =
@@ -66,7 +79,9 @@ export type ThreadTask =
 export type RunCommand =
   | { readonly kind: 'cancel'; readonly failure: FailureReport }
   /** So many bytes of chunks have been written, and as many more may be sent. */
-  | { readonly kind: 'credit'; readonly bytes: number };
+  | { readonly kind: 'credit'; readonly bytes: number }
+  | { readonly kind: 'input'; readonly bytes: Uint8Array }
+  | { readonly kind: 'inputEnd' };
 
 export type RunOutcome =
   | { readonly kind: 'json'; readonly value: unknown }
@@ -77,6 +92,9 @@ export type RunOutcome =
 export type RunEvent =
   | { readonly kind: 'progress'; readonly progress: RunProgress }
   | { readonly kind: 'token'; readonly text: string }
+  | { readonly kind: 'partial'; readonly text: string }
+  /** So many bytes of input are done with, and as many more may be sent. */
+  | { readonly kind: 'inputCredit'; readonly bytes: number }
   | { readonly kind: 'log'; readonly level: EngineLogLevel; readonly message: string }
   | { readonly kind: 'chunk'; readonly chunk: Uint8Array }
   /** Always the last one. The engine is then ready for its next run. */

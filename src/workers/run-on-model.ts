@@ -4,6 +4,7 @@ import type { EngineResult, EngineSettings, LoadedModel, RunContext } from '../e
 import { Failure, toFailure } from '../protocol/failure.ts';
 import { openByteWindow } from './byte-window.ts';
 import type { MemoryFacts, RunCommand, RunEvent, RunOrder, RunOutcome } from './messages.ts';
+import { openInputQueue } from './run-input.ts';
 import { lazyFolder } from './scratch.ts';
 
 export type RunHandle = {
@@ -27,6 +28,7 @@ export function startRun(
 ): RunHandle {
   const controller = new AbortController();
   const window = openByteWindow(order.windowBytes);
+  const queue = order.hasInput ? openInputQueue(post, controller.signal) : undefined;
 
   async function run(): Promise<RunOutcome> {
     await using folder = lazyFolder(order.scratchDir);
@@ -38,6 +40,8 @@ export function startRun(
       },
       progress: (progress) => post({ kind: 'progress', progress }),
       token: (text) => post({ kind: 'token', text }),
+      partial: (text) => post({ kind: 'partial', text }),
+      ...(queue && { input: queue.input }),
       log: (level, message) => post({ kind: 'log', level, message }),
     };
     const result = await model.run(order.task, context);
@@ -68,8 +72,16 @@ export function startRun(
 
   return {
     command(command) {
-      if (command.kind === 'credit') window.give(command.bytes);
-      else controller.abort(toFailure(command.failure, 'CANCELLED'));
+      switch (command.kind) {
+        case 'credit':
+          window.give(command.bytes);
+          break;
+        case 'cancel':
+          controller.abort(toFailure(command.failure, 'CANCELLED'));
+          break;
+        default:
+          queue?.command(command);
+      }
     },
     ended: finish(),
   };

@@ -1,6 +1,13 @@
 // The face of src/workers towards the supervisor: what a host is asked, what it answers. Types only.
-import type { EngineDescriptor, EngineLogLevel, EngineSettings, ProbeReport, RunProgress } from '../engines/engine.ts';
-import type { FailureCode, ModelSource, Task, TaskKind } from '../protocol/index.ts';
+import type {
+  EngineDescriptor,
+  EngineLogLevel,
+  EngineSettings,
+  EngineTask,
+  ProbeReport,
+  RunProgress,
+} from '../engines/engine.ts';
+import type { FailureCode, ModelSource, TaskKind } from '../protocol/index.ts';
 import type { Probed } from './availability.ts';
 import type { MemoryFacts } from './messages.ts';
 
@@ -64,9 +71,14 @@ export type HostJob = {
   readonly jobId: string;
   readonly model: string;
   readonly source: ModelSource;
-  readonly task: Task;
+  readonly task: EngineTask;
   /** The estimate to reserve for the model when it is not loaded yet, in bytes. */
   readonly vramBytes: number;
+  /**
+   * Bytes that the run receives while it goes on, for tasks that want them. Read no faster than the engine takes them, and
+   * let go (`return`) when the run ends; a rejection stops the run with that failure. Each chunk's buffer is given away.
+   */
+  readonly input?: AsyncIterable<Uint8Array>;
 };
 
 /** `fetching`: the model's files are brought to this machine; left out for a model without files, as both are for a warm one. */
@@ -79,6 +91,8 @@ export type JobObserver = {
   loadProgress?(ratio: number): void;
   progress(progress: RunProgress): void;
   token(text: string): void;
+  /** The whole text so far, of a task whose text may change while it grows. */
+  partial?(text: string): void;
   log(level: EngineLogLevel, message: string): void;
   /** One chunk of a binary result, in order. A rejection stops the job with that failure. */
   write(chunk: Uint8Array): Promise<void>;

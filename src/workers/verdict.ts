@@ -12,7 +12,7 @@ export type AskedJob = Pick<HostJob, 'model' | 'source' | 'task' | 'vramBytes'>;
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   [
     'parakeet',
-    'it transcribes live streams from ONNX exports; for recordings use `whisper-cpp`, which also runs GGML parakeet models',
+    'it runs ONNX exports in the layout of parakeet-rs; for live speech use `sherpa-stream` with an export of the same model for sherpa-onnx, for recordings also `whisper-cpp` with a GGML one',
   ],
 ]);
 
@@ -28,6 +28,9 @@ export function engineFor(engines: readonly EngineDescriptor[], job: AskedJob): 
     return never('ENGINE_UNAVAILABLE', instead === undefined ? why : `${why}; ${instead}`);
   }
   if (!engine.kinds.includes(kind)) return never('KIND_UNSUPPORTED', `${id} engine cannot serve ${kind} tasks`);
+  if (job.task.kind === 'audio_stt' && 'operation' in job.task && !engine.streams) {
+    return never('KIND_UNSUPPORTED', `${id} engine cannot serve live speech`);
+  }
   if (!serves(engine, kind, job.model)) {
     const have = engine.models[kind]?.join(', ');
     return never('MODEL_INVALID', `${id} engine has no model \`${job.model}\` for ${kind} tasks; it has: ${have}`);

@@ -2,8 +2,8 @@
 // be wrong with a job is found here, before the graphics card is busy with it.
 import { randomInt } from 'node:crypto';
 import { Failure } from '../../protocol/failure.ts';
-import type { CliDefaults, Task } from '../../protocol/index.ts';
-import type { RunContext } from '../engine.ts';
+import type { CliDefaults } from '../../protocol/index.ts';
+import type { EngineTask, RunContext } from '../engine.ts';
 import type { InputPaths } from './args.ts';
 import { type Generation, imageGeneration, type VideoGeneration, videoGeneration } from './generation.ts';
 import { imageInputs, videoInputs } from './inputs.ts';
@@ -21,7 +21,7 @@ export type Work =
 /** The binary's own random seeds have 31 bits. */
 const SEEDS = 2 ** 31;
 
-export async function prepare(task: Task, defaults: CliDefaults, context: RunContext): Promise<Work> {
+export async function prepare(task: EngineTask, defaults: CliDefaults, context: RunContext): Promise<Work> {
   context.signal.throwIfAborted();
   // Always chosen here: without a seed the binary uses 42, and makes the same picture every time.
   const randomSeed = () => randomInt(SEEDS);

@@ -27,6 +27,9 @@ function loaded(model: ModelRef): LoadedModel {
       if (!kinds.includes(task.kind)) {
         throw new Failure('MODEL_INVALID', `synthetic engine has no model \`${model.model}\` for ${task.kind} tasks`);
       }
+      if ('operation' in task) {
+        throw new Failure('KIND_UNSUPPORTED', `synthetic engine knows no operation \`${task.operation}\``);
+      }
       return runTask(task, model, context);
     },
     async [Symbol.asyncDispose]() {},
