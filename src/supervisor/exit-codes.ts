@@ -6,6 +6,8 @@ export const EXIT = {
   error: 1,
   /** The command line makes no sense. */
   usage: 2,
+  /** `check-update` found a newer version. */
+  updateAvailable: 10,
   /** The studio refused the credentials: a restart would be refused as well (systemd: RestartPreventExitStatus=77). */
   authFailed: 77,
 } as const;

@@ -22,12 +22,21 @@ import { stateOf } from './registration/registration-state.ts';
 import type { LoopEnd } from './session/session-loop.ts';
 import { listenForStop } from './stop.ts';
 import { openTelemetry } from './telemetry.ts';
+import type { Relaunch } from './update/relaunch.ts';
+import { openUpdates } from './updates.ts';
 import { runWorker } from './worker.ts';
 
-export type RunOptions = { readonly configPath: string };
+export type RunOptions = {
+  readonly configPath: string;
+  /** This run is the trial of a new version: it takes no jobs, writes into that file how it is, and ends. */
+  readonly trialFile?: string | undefined;
+};
 
-/** Resolves with the exit code. Rejects when the worker could not even start (broken config, unwritable folder). */
-export async function run({ configPath }: RunOptions): Promise<number> {
+/** `relaunch`: what the process is to become now that nothing of the worker is left. */
+export type RunEnd = { readonly code: number; readonly relaunch?: Relaunch | undefined };
+
+/** Rejects when the worker could not even start (broken config, unwritable folder). */
+export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd> {
   // The probe may have to start a program; everything that does not need its answer goes on meanwhile.
   const probing = probeDevice();
   const config = await openConfigStore(configPath, {
@@ -38,7 +47,7 @@ export async function run({ configPath }: RunOptions): Promise<number> {
   await using lock = await takeDaemonLock(config.dir);
   if (lock === undefined) {
     process.stderr.write(`another studio-worker already runs with ${config.path}\n`);
-    return EXIT.ok;
+    return { code: EXIT.ok };
   }
   await using logs = await openLogs({ ...config.current.logging, stderr: 'auto', secrets: secretsOf(config) });
   await using _telemetry = await openTelemetry({ logs, version: packageVersion(), env: process.env });
@@ -105,7 +114,26 @@ export async function run({ configPath }: RunOptions): Promise<number> {
   const outbox = await openOutbox(paths.outbox, (message, fields) => logs.warn('outbox', message, fields));
   await using _api = startLocalApi({ config, configChanges, logs, host, version: packageVersion() });
 
+  let studioAnswered = false;
+  const probed = allEngines(ownEngines, onlyEngines).filter(({ probeUrl }) => probeUrl !== undefined);
+  await using updates = openUpdates({
+    config,
+    logs,
+    stop,
+    version: packageVersion(),
+    trialFile,
+    facts: () => ({
+      serving: true,
+      enginesProbed: probed.every(({ id }) => registry.report(id) !== undefined),
+      studioAnswered: studioAnswered || stateOf(config.current, new Date()).kind === 'pending',
+    }),
+  });
+
   const end = await runWorker({
+    updates,
+    welcomed: () => {
+      studioAnswered = true;
+    },
     config,
     configChanges,
     logs,
@@ -116,7 +144,7 @@ export async function run({ configPath }: RunOptions): Promise<number> {
     machine: { machineName: machineName(), username: username(), version: packageVersion() },
     vramTotalGb: device.totalGb,
   });
-  return conclude(end, logs);
+  return { code: conclude(end, logs), relaunch: end.kind === 'stopped' ? updates.relaunch : undefined };
 }
 
 /** The configuration without the keys that the worker keeps for itself. */

@@ -14,6 +14,7 @@ import { type Credentials, passRegistration } from './registration/registration-
 import { SESSION_TIMES, type Session, type SessionOwner } from './session/session.ts';
 import { keepSession, type LoopEnd } from './session/session-loop.ts';
 import type { Stop } from './stop.ts';
+import type { Updates } from './updates.ts';
 
 export type WorkerOptions = {
   readonly config: ConfigStore;
@@ -26,6 +27,9 @@ export type WorkerOptions = {
   readonly stop: Stop;
   readonly machine: { readonly machineName: string; readonly username: string; readonly version: string };
   readonly vramTotalGb: number;
+  readonly updates: Pick<Updates, 'hold' | 'begin'>;
+  /** Each time that the studio has let this worker in. */
+  readonly welcomed?: () => void;
 };
 
 /** How long finished results may take to be delivered once no job runs any more and the worker is on its way out, in ms. */
@@ -33,7 +37,7 @@ const FLUSH_MS = 10_000;
 
 /** Resolves when the worker has stopped: nothing runs any more, and what is finished is delivered or in the outbox. */
 export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
-  const { config, logs, host, outbox, stop } = options;
+  const { config, logs, host, outbox, stop, updates } = options;
   const delivery = openDelivery({
     outbox,
     logs,
@@ -46,7 +50,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
     delivery,
     logs,
     policy: () => ({
-      stopping: stop.stage !== 'running',
+      stopping: stop.stage !== 'running' || updates.hold.held,
       paused: !config.current.autoEnabled,
       // This version cannot tell whether somebody is at the machine, and not knowing holds jobs back.
       heldByPresence: config.current.onlyWhenIdle,
@@ -59,7 +63,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
       ...config.current,
       vramTotalGb: options.vramTotalGb,
       label: config.current.label,
-      takesJobs: config.current.autoEnabled && stop.stage === 'running',
+      takesJobs: config.current.autoEnabled && stop.stage === 'running' && !updates.hold.held,
       autoUpdate: config.current.autoUpdateEnabled,
       engines: host.readyEngines(),
       slots: host.slots(),
@@ -71,7 +75,10 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
   const tellStudio = (): void => session?.beat();
   options.configChanges.addEventListener('change', tellStudio);
   options.registry.changes.addEventListener('change', tellStudio);
+  updates.hold.changes.addEventListener('change', tellStudio);
   stop.draining.addEventListener('abort', tellStudio, { once: true });
+
+  updates.begin({ busy: () => jobs.running().length > 0, idle: jobs.idle });
 
   const sessionOver = new AbortController();
   const drained = drain(stop, jobs, delivery, options).then(() => sessionOver.abort());
@@ -129,6 +136,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
       running: jobs.running,
       welcomed(opened, welcome) {
         session = opened;
+        options.welcomed?.();
         announce(options, capabilities());
         const wanted = jobs.sessionOpened(opened, welcome);
         delivery.sessionOpened(opened, credentials, wanted);

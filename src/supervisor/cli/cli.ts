@@ -5,6 +5,7 @@ import yargs from 'yargs';
 import { EXIT } from '../exit-codes.ts';
 import { openRedactor } from '../logs/redact.ts';
 import { packageVersion } from '../machine.ts';
+import { checkUpdateCommand } from './check-update-command.ts';
 import { UsageError } from './command.ts';
 import { configCommand } from './config-command.ts';
 import { doctorCommand } from './doctor-command.ts';
@@ -13,6 +14,7 @@ import { registerCommand } from './register-command.ts';
 import { runCommand } from './run-command.ts';
 import { setThresholdCommand } from './set-threshold-command.ts';
 import { statusCommand } from './status-command.ts';
+import { rollbackCommand, updateCommand } from './update-command.ts';
 
 const COMMANDS = [
   runCommand,
@@ -23,6 +25,9 @@ const COMMANDS = [
   enableCommand,
   disableCommand,
   configCommand,
+  checkUpdateCommand,
+  updateCommand,
+  rollbackCommand,
 ] as CommandModule[];
 
 /** Resolves with the exit code; never throws and never ends the process, so that all output gets out. */

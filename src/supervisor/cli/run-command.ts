@@ -6,6 +6,14 @@ export const runCommand: Command = {
   describe: 'Work: connect to the studio and take jobs, until stopped',
   async handler(args) {
     const { run } = await import('../run.ts');
-    endWith(await run({ configPath: configPathOf(args) }));
+    const { code, relaunch: target } = await run({
+      configPath: configPathOf(args),
+      trialFile: process.env.STUDIO_WORKER_TRIAL,
+    });
+    if (target !== undefined) {
+      const { relaunch } = await import('../update/relaunch.ts');
+      await relaunch(target);
+    }
+    endWith(code);
   },
 };
