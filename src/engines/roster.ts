@@ -6,6 +6,7 @@ import { llamaCpp } from './llama-cpp/descriptor.ts';
 import { onnx } from './onnx/descriptor.ts';
 import { kokoro, piper } from './piper/descriptor.ts';
 import { sdCpp } from './sd-cpp/descriptor.ts';
+import { sherpaStream } from './sherpa-stream/descriptor.ts';
 import { synthetic } from './synthetic/descriptor.ts';
 import { whisperCpp } from './whisper-cpp/descriptor.ts';
 
@@ -13,6 +14,7 @@ import { whisperCpp } from './whisper-cpp/descriptor.ts';
 export const ROSTER: readonly EngineDescriptor[] = [
   llamaCpp,
   whisperCpp,
+  sherpaStream,
   onnx,
   sdCpp,
   piper,
