@@ -3,7 +3,7 @@
 import type { JobClaim } from '../../protocol/index.ts';
 import type { Logs } from '../logs/logs.ts';
 import { type CatalogueText, catalogueText, entryOf, parseCatalogue, parseEntry } from './entry.ts';
-import { openKeptFile } from './kept-file.ts';
+import { openKeptFile, readKeptText } from './kept-file.ts';
 import { SEEDS } from './seeds.ts';
 import { type CatalogueEntry, ModelError } from './types.ts';
 
@@ -32,18 +32,32 @@ export type CatalogueOptions = {
   readonly inUse?: (id: string) => boolean;
 };
 
+/** As a start of the worker would find it, without changing anything. Rejects when the file cannot be read or makes no sense. */
+export async function readCatalogue(path: string): Promise<readonly CatalogueEntry[]> {
+  const text = await readKeptText(path);
+  return withSeeds(text === undefined ? { models: [], dismissedSeeds: [] } : parseCatalogue(text));
+}
+
+function withSeeds({ models, dismissedSeeds }: CatalogueText): CatalogueEntry[] {
+  const known = new Set([...models.map(({ id }) => id), ...dismissedSeeds]);
+  return [...models, ...SEEDS.filter(({ id }) => !known.has(id))];
+}
+
 export async function openCatalogue({ path, logs, inUse = () => false }: CatalogueOptions): Promise<Catalogue> {
   const file = await openKeptFile({ path, target: 'models', parse: parseCatalogue, logs });
-  const { models: kept, dismissedSeeds } = file.found ?? { models: [], dismissedSeeds: [] };
-  let dismissed: readonly string[] = dismissedSeeds;
-  const missing = SEEDS.filter(({ id }) => !dismissed.includes(id) && !kept.some((model) => model.id === id));
-  let entries = new Map([...kept, ...missing].map((model) => [model.id, model]));
+  const found = file.found ?? { models: [], dismissedSeeds: [] };
+  let dismissed = found.dismissedSeeds;
+  let entries = new Map(withSeeds(found).map((model) => [model.id, model]));
   /** Ids of what studios offered, the one that was met longest ago first. */
-  const met = new Set(kept.filter(({ origin }) => origin === 'studio').map(({ id }) => id));
+  const met = new Set(found.models.filter(({ origin }) => origin === 'studio').map(({ id }) => id));
   let turn: Promise<unknown> = Promise.resolve();
   let learntTimer: NodeJS.Timeout | undefined;
 
-  if (missing.length > 0) await save({ models: [...entries.values()], dismissedSeeds: dismissed }).catch(tellUnsaved);
+  if (entries.size > found.models.length) await save(current()).catch(tellUnsaved);
+
+  function current(): CatalogueText {
+    return { models: [...entries.values()], dismissedSeeds: dismissed };
+  }
 
   async function save(next: CatalogueText): Promise<void> {
     try {
@@ -72,7 +86,7 @@ export async function openCatalogue({ path, logs, inUse = () => false }: Catalog
   function saveLearnt(): Promise<void> {
     clearTimeout(learntTimer);
     learntTimer = undefined;
-    return inTurn(() => save({ models: [...entries.values()], dismissedSeeds: dismissed })).catch(tellUnsaved);
+    return inTurn(() => save(current())).catch(tellUnsaved);
   }
 
   function surplus(): string[] {
@@ -84,7 +98,7 @@ export async function openCatalogue({ path, logs, inUse = () => false }: Catalog
     list: () => [...entries.values()],
     get: (id) => entries.get(id),
     async put(value) {
-      const entry = parseEntry(value);
+      const entry = parseEntry(value, (id) => entries.has(id));
       return inTurn(async () => {
         // A seed that somebody adds again is no longer dismissed.
         const wanted = dismissed.filter((id) => id !== entry.id);

@@ -7,6 +7,9 @@ import { type CatalogueEntry, ModelError } from './types.ts';
 /** An id is shown in lists and logs and typed on command lines, so it has no spaces around it and nothing unprintable. */
 const ID = /^(?!\.{1,2}$)(?!\s)[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]{1,200}(?<!\s)$/u;
 
+/** What goes into a URL path as it is, so that the routes of one model can be asked for it. */
+const ADDRESSABLE_ID = /^[A-Za-z0-9._:~@+-]{1,200}$/;
+
 /** No device has more, and a larger number is a mistake in the unit. In GiB. */
 const ESTIMATE_GIB_MAX = 4096;
 
@@ -37,12 +40,16 @@ export type CatalogueText = {
   readonly dismissedSeeds: readonly string[];
 };
 
-/** Throws `bad_model` with the field that is wrong. */
-export function parseEntry(value: unknown): CatalogueEntry {
+/**
+ * Throws `bad_model` with the field that is wrong. A studio may call a model what it wants, so an entry that `isKnown` may
+ * have another id than somebody here may choose.
+ */
+export function parseEntry(value: unknown, isKnown: (id: string) => boolean): CatalogueEntry {
   try {
     const parsed = Entry.safeParse(value);
-    if (parsed.success) return parsed.data;
-    throw new ModelError('bad_model', 400, describeIssues(parsed.error));
+    if (!parsed.success) throw new ModelError('bad_model', 400, describeIssues(parsed.error));
+    if (ADDRESSABLE_ID.test(parsed.data.id) || isKnown(parsed.data.id)) return parsed.data;
+    throw new ModelError('bad_model', 400, 'id: expected characters of A-Z a-z 0-9 . _ : ~ @ + -');
   } catch (thrown) {
     // Checking a value that is nested too deeply runs out of stack.
     if (thrown instanceof RangeError) throw new ModelError('bad_model', 400, 'source: nested too deeply');

@@ -28,7 +28,7 @@ export type KeptFile<T> = {
 export async function openKeptFile<T>({ path, target, parse, logs }: KeptFileOptions<T>): Promise<KeptFile<T>> {
   const write = (text: string): Promise<void> => writeFileAtomically(path, text);
   try {
-    const text = await readText(path);
+    const text = await readKeptText(path);
     if (text === undefined) return { found: undefined, writable: true, write };
     try {
       return { found: parse(text), writable: true, write };
@@ -53,7 +53,7 @@ export function parseJson(text: string): unknown {
 }
 
 /** Undefined when there is no such file. */
-async function readText(path: string): Promise<string | undefined> {
+export async function readKeptText(path: string): Promise<string | undefined> {
   try {
     const stats = await stat(path);
     // Reading a pipe would wait without end.

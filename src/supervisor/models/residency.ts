@@ -14,9 +14,8 @@ const File = z.strictObject({
 
 export interface Residency {
   has(id: string): boolean;
-  /** Rejects with `residency_not_saved`; nothing has changed then. */
-  add(id: string): Promise<void>;
-  delete(...ids: string[]): Promise<void>;
+  /** In one write. Rejects with `residency_not_saved`; nothing has changed then. */
+  change(change: { readonly add?: string; readonly remove?: readonly string[] }): Promise<void>;
 }
 
 export async function openResidency(path: string, logs: Pick<Logs, 'warn' | 'error'>): Promise<Residency> {
@@ -25,10 +24,11 @@ export async function openResidency(path: string, logs: Pick<Logs, 'warn' | 'err
   let turn: Promise<unknown> = Promise.resolve();
 
   /** One at a time: each writes what the one before it left. */
-  function change(edit: (ids: Set<string>) => void): Promise<void> {
+  function change({ add, remove = [] }: { add?: string; remove?: readonly string[] }): Promise<void> {
     const done = turn.then(async () => {
       const next = new Set(resident);
-      edit(next);
+      for (const id of remove) next.delete(id);
+      if (add !== undefined) next.add(add);
       if (isDeepStrictEqual(next, resident)) return;
       try {
         await file.write(residencyText(next));
@@ -44,11 +44,7 @@ export async function openResidency(path: string, logs: Pick<Logs, 'warn' | 'err
 
   return {
     has: (id) => resident.has(id),
-    add: (id) => change((ids) => ids.add(id)),
-    delete: (...gone) =>
-      change((ids) => {
-        for (const id of gone) ids.delete(id);
-      }),
+    change,
   };
 }
 
