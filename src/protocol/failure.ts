@@ -37,6 +37,10 @@ export const FAILURES = {
   CANCELLED: { retryable: false },
   /** The worker is stopping and hands the job back. */
   SHUTDOWN: { retryable: true },
+  /** Too many jobs of this machine wait already. */
+  QUEUE_FULL: { retryable: true },
+  /** Whoever asked for the job no longer waits for it. */
+  DEADLINE_PASSED: { retryable: true },
   /** The result could not be kept on disk. */
   OUTBOX_UNWRITABLE: { retryable: true },
   /** The studio did not take the result. */

@@ -3,11 +3,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import { allEngines } from '../workers/all-engines.ts';
 import { openHost } from '../workers/host.ts';
+import { openActivity } from './activity/activity.ts';
+import { openRecorder } from './activity/recorder.ts';
 import { startLocalApi } from './api/start.ts';
 import { siblingPaths } from './config/paths.ts';
 import type { Config } from './config/schema.ts';
 import { type ConfigStore, openConfigStore } from './config/store.ts';
 import { watchConfig } from './config-watch.ts';
+import { openDaemonControl } from './daemon/control.ts';
+import { openPauseSwitch } from './daemon/pause-switch.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
 import { openOutbox } from './delivery/outbox.ts';
 import { deviceBudgetBytes } from './device/budget.ts';
@@ -15,11 +19,15 @@ import { hasMemoryOfItsOwn, type ProbedDevice, probeDevice } from './device/prob
 import { openEngineRegistry } from './engines/registry.ts';
 import { EXIT } from './exit-codes.ts';
 import { engineSettings, hostSettings } from './host-settings.ts';
+import { openTurns } from './jobs/turns.ts';
+import { openLocalJobs } from './local/local-jobs.ts';
 import { type Logs, openLogs } from './logs/logs.ts';
 import { machineName, packageVersion, username } from './machine.ts';
 import { openMemoryFile } from './memory/memory-file.ts';
 import { stateOf } from './registration/registration-state.ts';
+import { SESSION_TIMES } from './session/session.ts';
 import type { LoopEnd } from './session/session-loop.ts';
+import { openSessionStatus } from './session/session-status.ts';
 import { listenForStop } from './stop.ts';
 import { openTelemetry } from './telemetry.ts';
 import type { Relaunch } from './update/relaunch.ts';
@@ -88,7 +96,9 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     probed: registry.report,
     scratchRoot: paths.scratch,
     log: (level, message, fields) => logs[level]('host', message, fields),
+    changed: () => turns.hostChanged(),
   });
+  using turns = openTurns({ host });
   let chosenBefore = operatorsPart(config.current);
   configChanges.addEventListener('change', () => {
     host.configure(settings());
@@ -112,8 +122,6 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     }
   });
   const outbox = await openOutbox(paths.outbox, (message, fields) => logs.warn('outbox', message, fields));
-  await using _api = startLocalApi({ config, configChanges, logs, host, version: packageVersion() });
-
   let studioAnswered = false;
   const probed = allEngines(ownEngines, onlyEngines).filter(({ probeUrl }) => probeUrl !== undefined);
   await using updates = openUpdates({
@@ -129,6 +137,22 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     }),
   });
 
+  const recorder = openRecorder();
+  const { modelsRoot } = forEngines;
+  await using activity = await openActivity({ logs, recorder, previewDir: paths.previews, modelsRoot });
+  const localJobs = openLocalJobs({ host, turns, hold: updates.hold, activity, recorder, logs });
+  const pauseSwitch = openPauseSwitch();
+  const sessionStatus = openSessionStatus(stateOf(config.current, new Date()));
+  const daemon = openDaemonControl({
+    ...{ version: packageVersion(), config, logs, stop, pauseSwitch, sessionStatus, activity, registry },
+    engines: host.engines,
+    device: { totalGb: device.totalGb, hasGpu: hasMemoryOfItsOwn(device) },
+    heartbeatMs: SESSION_TIMES.heartbeatMs,
+    localApiUrl: () => localApi.url,
+  });
+  const apiParts = { config, configChanges, logs, host, activity, localJobs, daemon, version: packageVersion() };
+  await using localApi = startLocalApi(apiParts);
+
   const end = await runWorker({
     updates,
     welcomed: () => {
@@ -140,6 +164,11 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     host,
     registry,
     outbox,
+    activity,
+    turns,
+    localJobs,
+    pauseSwitch,
+    sessionStatus,
     stop,
     machine: { machineName: machineName(), username: username(), version: packageVersion() },
     vramTotalGb: device.totalGb,

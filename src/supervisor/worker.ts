@@ -2,17 +2,22 @@
 // the way. It wires the parts together; each part's own rules are in its own file.
 import type { WorkerCapabilities } from '../protocol/index.ts';
 import type { Host } from '../workers/types.ts';
+import type { Activity } from './activity/types.ts';
 import { buildCapabilities } from './capabilities.ts';
 import type { ConfigStore } from './config/store.ts';
+import type { PauseSwitch } from './daemon/pause-switch.ts';
 import { openDelivery } from './delivery/delivery.ts';
 import type { Outbox } from './delivery/outbox.ts';
 import type { EngineRegistry } from './engines/registry.ts';
 import { type Jobs, openJobs } from './jobs/jobs.ts';
+import type { Turns } from './jobs/turns.ts';
+import type { LocalJobs } from './local/types.ts';
 import type { Logs } from './logs/logs.ts';
 import { pause, pauseUntil, settlesWithin } from './pause.ts';
 import { type Credentials, passRegistration } from './registration/registration-gate.ts';
 import { SESSION_TIMES, type Session, type SessionOwner } from './session/session.ts';
 import { keepSession, type LoopEnd } from './session/session-loop.ts';
+import type { SessionStatus } from './session/session-status.ts';
 import type { Stop } from './stop.ts';
 import type { Updates } from './updates.ts';
 
@@ -24,6 +29,11 @@ export type WorkerOptions = {
   readonly host: Host;
   readonly registry: EngineRegistry;
   readonly outbox: Outbox;
+  readonly activity: Activity;
+  readonly turns: Turns;
+  readonly localJobs: LocalJobs;
+  readonly pauseSwitch: PauseSwitch;
+  readonly sessionStatus: SessionStatus;
   readonly stop: Stop;
   readonly machine: { readonly machineName: string; readonly username: string; readonly version: string };
   readonly vramTotalGb: number;
@@ -37,7 +47,8 @@ const FLUSH_MS = 10_000;
 
 /** Resolves when the worker has stopped: nothing runs any more, and what is finished is delivered or in the outbox. */
 export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
-  const { config, logs, host, outbox, stop, updates } = options;
+  const { config, logs, host, outbox, stop, updates, localJobs, pauseSwitch, sessionStatus, turns } = options;
+  const isPaused = (): boolean => pauseSwitch.paused || !config.current.autoEnabled;
   const delivery = openDelivery({
     outbox,
     logs,
@@ -49,9 +60,11 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
     outbox,
     delivery,
     logs,
+    activity: options.activity,
+    turns,
     policy: () => ({
       stopping: stop.stage !== 'running' || updates.hold.held,
-      paused: !config.current.autoEnabled,
+      paused: isPaused(),
       // This version cannot tell whether somebody is at the machine, and not knowing holds jobs back.
       heldByPresence: config.current.onlyWhenIdle,
       thresholdGb: config.current.vramThresholdGb,
@@ -63,7 +76,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
       ...config.current,
       vramTotalGb: options.vramTotalGb,
       label: config.current.label,
-      takesJobs: config.current.autoEnabled && stop.stage === 'running' && !updates.hold.held,
+      takesJobs: !isPaused() && stop.stage === 'running' && !updates.hold.held,
       autoUpdate: config.current.autoUpdateEnabled,
       engines: host.readyEngines(),
       slots: host.slots(),
@@ -77,8 +90,13 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
   options.registry.changes.addEventListener('change', tellStudio);
   updates.hold.changes.addEventListener('change', tellStudio);
   stop.draining.addEventListener('abort', tellStudio, { once: true });
+  pauseSwitch.changes.addEventListener('change', tellStudio);
+  turns.changes.addEventListener('place', tellStudio);
 
-  updates.begin({ busy: () => jobs.running().length > 0, idle: jobs.idle });
+  updates.begin({
+    busy: () => jobs.running().length + localJobs.running().length > 0,
+    idle: async () => void (await Promise.all([jobs.idle(), localJobs.idle()])),
+  });
 
   const sessionOver = new AbortController();
   const drained = drain(stop, jobs, delivery, options).then(() => sessionOver.abort());
@@ -87,6 +105,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
   if (stop.stage === 'running') stop.request(end.kind);
   await drained;
   delivery.stop();
+  sessionStatus.over(end);
   return end;
 
   async function keepSessions(): Promise<LoopEnd> {
@@ -100,6 +119,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
           capabilities,
           pause: (ms) => pauseUntil(ms, options.configChanges, 'change', stop.draining),
           signal: stop.draining,
+          observe: sessionStatus.registrationIs,
         });
       } catch (error) {
         if (stop.draining.aborted) return { kind: 'stopped' };
@@ -116,6 +136,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
         signal,
         pause: (ms) => pause(ms, signal),
         owner: sessionOwner(credentials),
+        observe: sessionStatus,
       });
       replaced[Symbol.dispose]();
       if (end.kind !== 'stopped' || !replaced.signal.aborted || sessionOver.signal.aborted) return end;
@@ -136,6 +157,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
       running: jobs.running,
       welcomed(opened, welcome) {
         session = opened;
+        sessionStatus.welcomed();
         options.welcomed?.();
         announce(options, capabilities());
         const wanted = jobs.sessionOpened(opened, welcome);
@@ -152,7 +174,8 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
         if (kind === 'complete') delivery.acknowledged(jobId);
         else jobs.failAcknowledged(jobId);
       },
-      heartbeatAcknowledged: () => {},
+      heartbeatSent: sessionStatus.heartbeatSent,
+      heartbeatAcknowledged: sessionStatus.heartbeatAcknowledged,
       ended: sessionLost,
     };
   }
@@ -163,18 +186,23 @@ async function drain(
   stop: Stop,
   jobs: Jobs,
   delivery: ReturnType<typeof openDelivery>,
-  { config, logs }: WorkerOptions,
+  { config, logs, localJobs }: WorkerOptions,
 ): Promise<void> {
   if (!stop.draining.aborted)
     await new Promise((begin) => stop.draining.addEventListener('abort', begin, { once: true }));
-  const running = jobs.running();
-  if (running.length > 0) {
+  localJobs.close();
+  const running = jobs.running().length + localJobs.running().length;
+  const idle = Promise.all([jobs.idle(), localJobs.idle()]);
+  if (running > 0) {
     const graceSecs = config.current.shutdownGraceSecs;
-    logs.info('stop', 'waiting for running jobs to end', { jobs: running.length, graceSecs });
-    if (!(await settlesWithin(jobs.idle(), graceSecs * 1000, stop.cancelling))) {
-      logs.warn('stop', 'handing running jobs back to the studio', { jobs: jobs.running().join(',') });
+    logs.info('stop', 'waiting for running jobs to end', { jobs: running, graceSecs });
+    if (!(await settlesWithin(idle, graceSecs * 1000, stop.cancelling))) {
+      const [studio, local] = [jobs.running(), localJobs.running()];
+      if (studio.length > 0) logs.warn('stop', 'handing running jobs back to the studio', { jobs: studio.join(',') });
+      if (local.length > 0) logs.warn('stop', 'ending the jobs of this machine', { jobs: local.join(',') });
       jobs.cancelAll('the worker is stopping');
-      await jobs.idle();
+      localJobs.cancelAll('the worker is stopping');
+      await idle;
     }
   }
   if (!(await settlesWithin(delivery.settled(), FLUSH_MS, stop.cancelling))) {

@@ -24,6 +24,8 @@ test('the table says which failures may be tried again; changing it changes the 
     'ENGINE_HUNG true',
     'CANCELLED false',
     'SHUTDOWN true',
+    'QUEUE_FULL true',
+    'DEADLINE_PASSED true',
     'OUTBOX_UNWRITABLE true',
     'DELIVERY_FAILED true',
     'INTERNAL true',

@@ -126,8 +126,9 @@ export interface Activity extends AsyncDisposable {
   logOf(jobId: string): JobLog | undefined;
   /** A PNG. */
   thumbnailOf(jobId: string): Uint8Array | undefined;
+  /** Resolves when no thumbnail is being made. */
+  thumbnailsMade(): Promise<void>;
   readonly events: EventHub;
-  readonly metrics: Metrics;
 }
 
 export interface Metrics {

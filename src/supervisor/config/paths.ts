@@ -43,6 +43,7 @@ export type SiblingPaths = {
   readonly logs: string;
   readonly outbox: string;
   readonly scratch: string;
+  readonly previews: string;
   readonly localApi: string;
   readonly residency: string;
   readonly memory: string;
@@ -61,6 +62,7 @@ export function siblingPaths(configPath: string, platform: NodeJS.Platform = pro
     logs: join(dir, 'logs'),
     outbox: join(dir, 'outbox'),
     scratch: join(dir, 'scratch'),
+    previews: join(dir, 'previews'),
     localApi: join(dir, 'local-api.json'),
     residency: join(dir, 'residency.json'),
     memory: join(dir, 'memory.json'),

@@ -9,16 +9,18 @@ import {
   toFailure,
   type WorkerFrame,
 } from '../../protocol/index.ts';
-import type { Host, JobObserver, JobRun } from '../../workers/types.ts';
+import type { Host, JobRun } from '../../workers/types.ts';
+import type { Activity } from '../activity/types.ts';
 import type { Delivery } from '../delivery/delivery.ts';
 import type { Outbox, OutboxMeta, ResultWriter } from '../delivery/outbox.ts';
 import type { Logs } from '../logs/logs.ts';
 import type { Session, Welcome } from '../session/session.ts';
-import { admit } from './admission.ts';
+import { admit, type Decision } from './admission.ts';
 import { Breaker } from './breaker.ts';
 import { claimDigest } from './claim-digest.ts';
 import { logFailed, logFinished, logOffer, logRejected, logStarted } from './job-log.ts';
-import { ProgressGate, wireProgress } from './progress-gate.ts';
+import { completed, observeJob, previewOf } from './observe-job.ts';
+import type { Ask, Turns } from './turns.ts';
 
 /** What may change from one offer to the next. */
 export type JobsPolicy = {
@@ -33,6 +35,9 @@ export type JobsOptions = {
   readonly outbox: Outbox;
   readonly delivery: Delivery;
   readonly logs: Logs;
+  readonly activity: Activity;
+  /** Taken with the jobs of this machine's own programs. */
+  readonly turns: Turns;
   readonly policy: () => JobsPolicy;
 };
 
@@ -72,7 +77,7 @@ const UNREPORTED_MAX = 256;
 
 const GIB = 1024 ** 3;
 
-export function openJobs({ host, outbox, delivery, logs, policy }: JobsOptions): Jobs {
+export function openJobs({ host, outbox, delivery, logs, activity, turns, policy }: JobsOptions): Jobs {
   const jobs = new Map<string, RunningJob>();
   const breaker = new Breaker();
   const unreported = new Map<string, Extract<WorkerFrame, { type: 'fail' }>>();
@@ -112,43 +117,25 @@ export function openJobs({ host, outbox, delivery, logs, policy }: JobsOptions):
     const writer = outbox.writer(jobId);
     // Both in one synchronous step: between a verdict and its run nothing else may take the slot.
     const sent = accept(jobId);
-    const run = host.run(
-      {
-        jobId,
-        model: claim.model,
-        source: claim.modelSource,
-        task: claim.task,
-        vramBytes: Math.ceil(claim.vramGbEstimate * GIB),
-      },
-      observe(job, writer),
-    );
+    const over = turns.started('studio', claim.task.kind);
+    const holder = () => (held.has(jobId) ? session : undefined);
+    const run = host.run({ jobId, ...askOf(claim) }, observeJob(jobId, writer, { activity, logs, session: holder }));
     job.run = run;
+    activityStarts(claim);
     logStarted(logs, claim);
     void sent.then((ok) => {
       if (ok) return;
       job.unwanted = true;
       run.cancel('CANCELLED', 'the accept could not be sent');
     });
-    void finish(job, run, writer);
+    void finish(job, run, writer).then(over);
   };
 
-  const observe = (job: RunningJob, writer: ResultWriter): JobObserver => {
-    const { jobId } = job.claim;
-    const gate = new ProgressGate();
-    return {
-      phase: (phase) => logs.debug('job', 'phase', { jobId, phase }),
-      progress: (progress) => {
-        if (!session?.features.has('progress') || !held.has(jobId)) return;
-        const wire = wireProgress(progress);
-        if (wire === undefined || !gate.passes(performance.now())) return;
-        void session.send({ type: 'progress', jobId, ...wire });
-      },
-      token: () => {},
-      // What the engine prints is the job's own log; only its complaints concern the operator.
-      log: (level, message) => logs[level === 'info' ? 'debug' : level]('engine', message, { jobId }),
-      write: (chunk) => writer.write(chunk),
-    };
-  };
+  const activityStarts = ({ jobId, task, model }: JobClaim): void =>
+    activity.started({ jobId, kind: task.kind, model, prompt: fullPrompt(task), source: 'studio' });
+
+  const activityFails = (jobId: string, { code, message }: Failure): void =>
+    activity.finished(jobId, { status: 'failed', code, reason: message });
 
   const finish = async (job: RunningJob, run: JobRun, writer: ResultWriter): Promise<void> => {
     const { claim } = job;
@@ -168,12 +155,15 @@ export function openJobs({ host, outbox, delivery, logs, policy }: JobsOptions):
         result.kind === 'json' ? await outbox.putJson(meta, result.value) : await writer.commit(meta, result.ext);
       breaker.succeeded(kind, model);
       logFinished(logs, claim, durationOf(job));
+      // Before the delivery, which removes the file.
+      activity.finished(jobId, completed(result), previewOf(claim, entry));
       if (job.unwanted) void outbox.remove(jobId);
       else delivery.add(entry, held.has(jobId));
     } catch (error) {
       await writer.discard();
       const failure = toFailure(error, 'INTERNAL');
       logFailed(logs, claim, durationOf(job), failure);
+      activityFails(jobId, failure);
       const restMs = breaker.failed(kind, model, failure.code, Date.now());
       if (restMs !== undefined)
         logs.warn('job', 'model rests after failing several times in a row', { model, kind, restMs });
@@ -182,6 +172,18 @@ export function openJobs({ host, outbox, delivery, logs, policy }: JobsOptions):
       jobs.delete(jobId);
       if (jobs.size === 0) for (const wake of idleWaiters.splice(0)) wake();
     }
+  };
+
+  /** What the worker's own switches and the host say; only when both would take it, whose turn it is. */
+  const decide = (claim: JobClaim): Decision => {
+    const facts = {
+      ...{ claim, ...policy(), nowMs: Date.now() },
+      restingUntilMs: breaker.restingUntilMs(claim.task.kind, claim.model),
+    };
+    const verdict = host.verdict(askOf(claim));
+    const decision = admit({ ...facts, verdict: { kind: 'ready' } });
+    if (decision.do !== 'accept') return admit({ ...facts, verdict });
+    return admit({ ...facts, verdict: turns.offered(askOf(claim), verdict) });
   };
 
   /** An offer of a job that is already known here. Returns whether that was the whole answer. */
@@ -217,18 +219,7 @@ export function openJobs({ host, outbox, delivery, logs, policy }: JobsOptions):
       const { jobId } = claim;
       const digest = claimDigest(claim);
       if (answeredByWhatIsHere(claim, digest)) return;
-      const decision = admit({
-        claim,
-        ...policy(),
-        restingUntilMs: breaker.restingUntilMs(claim.task.kind, claim.model),
-        nowMs: Date.now(),
-        verdict: host.verdict({
-          model: claim.model,
-          source: claim.modelSource,
-          task: claim.task,
-          vramBytes: Math.ceil(claim.vramGbEstimate * GIB),
-        }),
-      });
+      const decision = decide(claim);
       if (decision.do === 'accept') return start(claim, digest);
       if (decision.do === 'reject') {
         logRejected(logs, claim, decision);
@@ -238,6 +229,8 @@ export function openJobs({ host, outbox, delivery, logs, policy }: JobsOptions):
       }
       void accept(jobId).then((sent) => {
         const failure = new Failure(decision.code, decision.message);
+        activityStarts(claim);
+        activityFails(jobId, failure);
         logFailed(logs, claim, 0, failure);
         if (sent) report(jobId, failure);
       });
@@ -273,6 +266,7 @@ export function openJobs({ host, outbox, delivery, logs, policy }: JobsOptions):
       return held;
     },
     sessionLost() {
+      turns.forgetOffers();
       session = undefined;
       held = new Set();
     },
@@ -290,6 +284,10 @@ export function openJobs({ host, outbox, delivery, logs, policy }: JobsOptions):
     },
     idle: () => (jobs.size === 0 ? Promise.resolve() : new Promise((wake) => idleWaiters.push(wake))),
   };
+}
+
+function askOf({ model, modelSource, task, vramGbEstimate }: JobClaim): Ask {
+  return { model, source: modelSource, task, vramBytes: Math.ceil(vramGbEstimate * GIB) };
 }
 
 function durationOf(job: RunningJob): number {

@@ -51,6 +51,6 @@ export interface LocalJobs {
   close(): void;
   /** Stops every job, waiting and running, with `SHUTDOWN`. */
   cancelAll(reason: string): void;
-  /** Resolves when no job waits or runs. */
+  /** Resolves when no job waits or runs; while jobs are held back for an update, when none runs. */
   idle(): Promise<void>;
 }

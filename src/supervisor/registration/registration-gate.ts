@@ -29,6 +29,8 @@ export type GateOptions = {
   readonly logs: Logs;
   readonly userAgent: string;
   readonly capabilities: () => WorkerCapabilities;
+  /** Hears of every state, the first one included. */
+  readonly observe?: (state: RegistrationState) => void;
   /**
    * Resolves after `ms`, or earlier when the configuration changed (whoever changed it), and says whether it was that.
    * Rejects when the worker stops.
@@ -46,18 +48,22 @@ export async function passRegistration(options: GateOptions): Promise<Credential
   let state: RegistrationState = stateOf(config.current, new Date());
   while (true) {
     options.signal.throwIfAborted();
+    options.observe?.(state);
     if (state.kind === 'rejected') {
       await waitForReset(options);
       state = { kind: 'pristine' };
+      options.observe?.(state);
       logs.info('registration', 'registration was reset, asking the studio again');
     }
     const next = nextCall(config.current);
     if (next.do === 'nothing') {
+      options.observe?.({ kind: 'approved', workerId: next.workerId });
       return { apiBaseUrl: config.current.apiBaseUrl, workerId: next.workerId, authToken: next.authToken };
     }
     // A request that another process saved or removed (`register --reset`) counts from now on.
     if (next.do === 'poll' && (state.kind !== 'pending' || state.requestId !== next.requestId)) {
       state = { kind: 'pending', requestId: next.requestId, since: new Date() };
+      options.observe?.(state);
     }
     const outcome = await makeCall(next, options);
     const transition = afterCall(state, outcome, new Date());

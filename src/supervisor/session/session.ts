@@ -35,6 +35,8 @@ export type SessionOwner = {
   offered(claim: Extract<StudioFrame, { type: 'offer' }>['claim']): void;
   cancelled(jobId: string, reason: string | undefined): void;
   acknowledged(kind: 'complete' | 'fail', jobId: string): void;
+  /** `sent`: whether it was handed to the operating system. */
+  heartbeatSent(sent: boolean): void;
   heartbeatAcknowledged(): void;
   /** Called once, after everything else, whether or not there was a welcome. */
   ended(): void;
@@ -115,12 +117,13 @@ export async function runSession(options: SessionOptions): Promise<FinishedSessi
   const beat = (): void => {
     const running = owner.running();
     const currentJobId = running[0];
-    void connection.send({
+    const frame = {
       type: 'heartbeat',
       capabilities: owner.capabilities(),
       ...(currentJobId === undefined ? {} : { currentJobId }),
       ...(welcomed?.features.has('multi-offer') ? { currentJobIds: running } : {}),
-    });
+    } as const;
+    void connection.send(frame).then(owner.heartbeatSent);
   };
 
   let flushing = false;

@@ -5,9 +5,13 @@ import { rm, writeFile } from 'node:fs/promises';
 import test from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Failure, type Feature, FRAME_BYTES_MAX, JobClaim } from '../../../src/protocol/index.ts';
+import { openActivity } from '../../../src/supervisor/activity/activity.ts';
+import { openRecorder } from '../../../src/supervisor/activity/recorder.ts';
+import type { Activity } from '../../../src/supervisor/activity/types.ts';
 import { type Delivery, openDelivery } from '../../../src/supervisor/delivery/delivery.ts';
 import { type Outbox, openOutbox } from '../../../src/supervisor/delivery/outbox.ts';
 import { type Jobs, type JobsPolicy, openJobs } from '../../../src/supervisor/jobs/jobs.ts';
+import { openTurns } from '../../../src/supervisor/jobs/turns.ts';
 import { type Logs, openLogs } from '../../../src/supervisor/logs/logs.ts';
 import { claim } from '../../protocol/samples.ts';
 import { type ScriptedHttp, scriptedHttp } from '../scripted-http.ts';
@@ -16,6 +20,7 @@ import { type ScriptedHost, scriptedHost } from './scripted-host.ts';
 import { type ScriptedSession, scriptedSession } from './scripted-session.ts';
 
 type Scene = AsyncDisposable & {
+  readonly activity: Activity;
   readonly dir: TempDir;
   readonly http: ScriptedHttp;
   readonly host: ScriptedHost;
@@ -38,6 +43,12 @@ async function openScene(): Promise<Scene> {
   logs.setLevel('error');
   const http = await scriptedHttp();
   const host = scriptedHost();
+  const activity = await openActivity({
+    logs,
+    recorder: openRecorder(),
+    previewDir: dir.file('previews'),
+    modelsRoot: dir.file('models'),
+  });
   const begin = async (): Promise<Pick<Scene, 'outbox' | 'delivery' | 'jobs'>> => {
     const outbox = await openOutbox(dir.file('outbox'), (message) => logs.warn('outbox', message));
     const delivery = openDelivery({
@@ -46,10 +57,12 @@ async function openScene(): Promise<Scene> {
       delivered: (jobId) => jobs.delivered(jobId),
       failJob: (jobId, message) => jobs.fail(jobId, 'DELIVERY_FAILED', message),
     });
-    const jobs: Jobs = openJobs({ host, outbox, delivery, logs, policy: () => scene.policy });
+    const turns = openTurns({ host });
+    const jobs: Jobs = openJobs({ host, outbox, delivery, logs, activity, turns, policy: () => scene.policy });
     return { outbox, delivery, jobs };
   };
   const scene: Scene = {
+    activity,
     dir,
     http,
     host,
@@ -75,6 +88,7 @@ async function openScene(): Promise<Scene> {
     },
     async [Symbol.asyncDispose]() {
       scene.delivery.stop();
+      await activity[Symbol.asyncDispose]();
       await http[Symbol.asyncDispose]();
       await logs[Symbol.asyncDispose]();
       await dir[Symbol.asyncDispose]();

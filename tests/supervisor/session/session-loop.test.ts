@@ -47,6 +47,7 @@ async function openScene(): Promise<Scene> {
           offered() {},
           cancelled() {},
           acknowledged() {},
+          heartbeatSent() {},
           heartbeatAcknowledged() {},
           ended() {},
         },

@@ -76,6 +76,7 @@ async function openScene(studioOptions?: { subprotocol?: false }): Promise<Scene
           offered: (offer) => void told.push(`offered ${offer.jobId}`),
           cancelled: (jobId, reason) => void told.push(`cancelled ${jobId} ${reason}`),
           acknowledged: (kind, jobId) => void told.push(`${kind}Ack ${jobId}`),
+          heartbeatSent() {},
           heartbeatAcknowledged: () => void told.push('heartbeatAck'),
           ended: () => void told.push('ended'),
         },
