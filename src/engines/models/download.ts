@@ -2,14 +2,14 @@
 // checks length and digest while the bytes pass by, and gives the file its name only when all of it is right.
 import { setMaxListeners } from 'node:events';
 import pRetry from 'p-retry';
-import type { Agent, Dispatcher } from 'undici';
+import type { Agent } from 'undici';
 import { Failure } from '../../protocol/failure.ts';
 import type { EngineLogLevel, NetworkPolicy } from '../engine.ts';
-import { guardedGet } from '../network/guarded-get.ts';
+import { followRedirects } from '../network/guarded-get.ts';
 import { isResumable, judge, rangeHeaders, type Wanted } from './answer.ts';
 import { checkDisk, diskFailure } from './disk.ts';
 import { atMirror, type Hub, hubHeaders } from './hub.ts';
-import { openInflow } from './inflow.ts';
+import { type Inflow, openInflow } from './inflow.ts';
 import { openPart, type Part } from './part.ts';
 
 /** A server that fails this often without a megabyte in between is given up; the studio may try again later. */
@@ -108,19 +108,16 @@ async function receive(order: DownloadOrder, part: Part, context: DownloadContex
 async function receiveOnce(order: DownloadOrder, part: Part, context: DownloadContext): Promise<void> {
   const { what } = order;
   const answer = await ask(order, part, context);
-  const inflow = openInflow(answer.body);
   const total = await prepare(answer, order, part, context);
   if (total === 'done') return;
   if (total !== undefined) await checkDisk(order.target, total - part.size, what);
   context.arrived(part.size, total);
   try {
-    for await (const pieces of inflow) {
-      for (const piece of pieces) {
-        const behind = part.append(piece);
-        if (behind) await written(behind, what);
-      }
+    await answer.pour((piece) => {
+      const behind = part.append(piece);
       context.arrived(part.size, total);
-    }
+      return behind && written(behind, what);
+    });
   } finally {
     // Also when the connection broke: the next attempt goes on after what is on disk.
     await written(part.flush(), what);
@@ -130,21 +127,22 @@ async function receiveOnce(order: DownloadOrder, part: Part, context: DownloadCo
   }
 }
 
-async function ask(order: DownloadOrder, part: Part, context: DownloadContext): Promise<Dispatcher.ResponseData> {
+async function ask(order: DownloadOrder, part: Part, context: DownloadContext): Promise<Inflow> {
   const { agent, network, hub } = context;
   const url = atMirror(order.fullUrl, hub);
   // A signal of its own for each attempt: every request adds a listener, and a bad line makes many attempts.
   const signal = AbortSignal.any([context.signal]);
   setMaxListeners(0, signal);
-  return guardedGet(url, {
+  const get = {
     ...{ agent, network, what: order.what, signal },
-    headers: (hop) => ({ ...rangeHeaders(part), ...hubHeaders(hop, new URL(url), hub) }),
-  });
+    headers: (hop: URL) => ({ ...rangeHeaders(part), ...hubHeaders(hop, new URL(url), hub) }),
+  };
+  return followRedirects(url, get, openInflow, (answer) => answer.close());
 }
 
 /** Brings the part in line with the answer; returns the length of the whole file, when it is known. */
 async function prepare(
-  answer: Dispatcher.ResponseData,
+  answer: Inflow,
   order: DownloadOrder,
   part: Part,
   context: DownloadContext,
@@ -159,7 +157,7 @@ async function prepare(
       case 'goOn':
         return meaning.total;
       case 'done':
-        answer.body.destroy();
+        answer.close();
         return 'done';
       case 'startOver': {
         const asked = part.size > 0;
@@ -168,7 +166,7 @@ async function prepare(
       }
     }
   } catch (thrown) {
-    answer.body.destroy();
+    answer.close();
     throw thrown instanceof Failure ? thrown : diskFailure(thrown, order.what);
   }
 }

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { Failure } from '../../protocol/failure.ts';
 import type { ModelFile } from '../../protocol/index.ts';
 import type { LoadContext, LocalModelFile, ModelRef } from '../engine.ts';
-import { openGuardedAgent } from '../network/guarded-agent.ts';
+import { openGuardedFileAgent } from '../network/guarded-agent.ts';
 import { lastingUrl, publicUrl } from '../network/url-rule.ts';
 import { diskFailure } from './disk.ts';
 import { download, RETRY_TIMES, type RetryTimes } from './download.ts';
@@ -128,7 +128,7 @@ async function fetchFile(
   const { network } = settings;
   const { filename, target, url, sha256, approxBytes } = wanted;
   const hub = hubOf(context.env ?? process.env);
-  const agent = openGuardedAgent(network, context.stallMs);
+  const agent = openGuardedFileAgent(network, context.stallMs);
   const steps = openSteps((line) => log('info', `${filename}: ${line}`));
   try {
     const { size, sha256: digest } = await download(

@@ -22,21 +22,29 @@ export type GuardedGet = {
   readonly headers?: (hop: URL) => Record<string, string>;
 };
 
+export type Ask = { readonly agent: Agent; readonly signal: AbortSignal; readonly headers: Record<string, string> };
+type Answer = Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>;
+
 /** Resolves with the first answer that is no redirect, whatever its status. Its body must be read or dumped. */
-export async function guardedGet(
+export async function guardedGet(url: string, get: GuardedGet): Promise<Dispatcher.ResponseData> {
+  const ask = (hop: URL, { agent, signal, headers }: Ask) => request(hop, { dispatcher: agent, signal, headers });
+  return followRedirects(url, get, ask, ({ body }) => body.dump({ limit: 64 * 1024 }));
+}
+
+/** The same with another way to ask for one hop, and to get rid of an answer that leads on. */
+export async function followRedirects<A extends Answer>(
   url: string,
   { agent, network, what, signal, headers }: GuardedGet,
-): Promise<Dispatcher.ResponseData> {
+  ask: (hop: URL, ask: Ask) => Promise<A>,
+  drop: (answer: A) => Promise<void> | void,
+): Promise<A> {
   let hop = allowedUrl(url, what, network);
   for (let redirects = 0; ; redirects += 1) {
-    const answer = await request(hop, {
-      dispatcher: agent,
-      signal,
-      headers: { 'user-agent': `studio-worker/${version}`, 'accept-encoding': 'identity', ...headers?.(hop) },
-    });
+    const own = { 'user-agent': `studio-worker/${version}`, 'accept-encoding': 'identity', ...headers?.(hop) };
+    const answer = await ask(hop, { agent, signal, headers: own });
     const location = one(answer.headers.location);
     if (!REDIRECTS.has(answer.statusCode) || location === undefined) return answer;
-    await answer.body.dump({ limit: 64 * 1024 });
+    await drop(answer);
     if (redirects === REDIRECTS_MAX) {
       throw new Failure('DOWNLOAD_FAILED', `${what} is behind more than ${REDIRECTS_MAX} redirects`);
     }
