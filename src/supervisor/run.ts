@@ -150,7 +150,17 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     heartbeatMs: SESSION_TIMES.heartbeatMs,
     localApiUrl: () => localApi.url,
   });
-  const apiParts = { config, configChanges, logs, host, activity, localJobs, daemon, version: packageVersion() };
+  const apiParts = {
+    config,
+    configChanges,
+    logs,
+    host,
+    models: undefined as never,
+    activity,
+    localJobs,
+    daemon,
+    version: packageVersion(),
+  };
   await using localApi = startLocalApi(apiParts);
 
   const end = await runWorker({

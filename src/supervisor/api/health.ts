@@ -3,8 +3,8 @@
 import { statfs } from 'node:fs/promises';
 import type { ApiParts } from './parts.ts';
 
-/** A disk that does not answer must not keep the worker from saying that it lives, so the figure may be this old, in ms. */
-const FREE_BYTES_MS = 5_000;
+/** What changes seldom is looked at so often, in ms. A disk that does not answer then keeps nobody waiting. */
+const LOOK_MS = 5_000;
 
 export type Health = {
   readonly ok: true;
@@ -16,12 +16,19 @@ export type Health = {
   readonly gpuRuntime: { readonly ok: boolean; readonly detail: string } | null;
 };
 
-export function openHealth({ config, host, version }: Pick<ApiParts, 'config' | 'host' | 'version'>): () => Health {
+export function openHealth({
+  config,
+  daemon,
+  host,
+  version,
+}: Pick<ApiParts, 'config' | 'daemon' | 'host' | 'version'>): () => Health {
   let freeBytes: number | null = null;
-  let askedMs = Number.NEGATIVE_INFINITY;
-  const ask = (modelsRoot: string): void => {
-    if (performance.now() - askedMs < FREE_BYTES_MS) return;
-    askedMs = performance.now();
+  let gpuRuntime: Health['gpuRuntime'] = null;
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  const look = (modelsRoot: string): void => {
+    if (performance.now() - lookedMs < LOOK_MS) return;
+    lookedMs = performance.now();
+    ({ gpuRuntime } = daemon.status());
     statfs(modelsRoot).then(
       ({ bavail, bsize }) => {
         freeBytes = bavail * bsize;
@@ -34,15 +41,8 @@ export function openHealth({ config, host, version }: Pick<ApiParts, 'config' | 
   };
   return () => {
     const { modelsRoot } = config.current;
-    ask(modelsRoot);
-    return {
-      ok: true,
-      version,
-      busy: host.models().some(({ runs }) => runs > 0),
-      engine: 'multi',
-      modelsRoot,
-      modelsRootFreeBytes: freeBytes,
-      gpuRuntime: null,
-    };
+    look(modelsRoot);
+    const busy = host.models().some(({ runs }) => runs > 0);
+    return { ok: true, version, busy, engine: 'multi', modelsRoot, modelsRootFreeBytes: freeBytes, gpuRuntime };
   };
 }

@@ -1,15 +1,19 @@
 // The local API: an HTTP server on the loopback address for programs of this machine. This file owns the port, the token
 // and the guards. The routes behind them (app.ts) are loaded with the first request that gets so far, since most workers
 // are never asked anything.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
 import { siblingPaths } from '../config/paths.ts';
+import { settlesWithin } from '../pause.ts';
 import { ensureToken, isUsableToken } from './api-token.ts';
+import type { Listener } from './app.ts';
 import { removeDiscovery, writeDiscovery } from './discovery-file.ts';
 import { refusalOf } from './guards.ts';
 import { openHealth } from './health.ts';
 import { chosenPort, listen } from './listen.ts';
 import { API_TIMES, type ApiParts, type ApiTimes } from './parts.ts';
 import { answerJson, refuse } from './plain-answer.ts';
+import { pathOf } from './raw-path.ts';
 
 export interface LocalApi extends AsyncDisposable {
   readonly url: string;
@@ -18,10 +22,10 @@ export interface LocalApi extends AsyncDisposable {
 
 /** More than any set of programs on one machine needs, and a bound on what all of them together can hold here. */
 const CONNECTIONS_MAX = 256;
+/** How long answers that are on their way may take when the worker leaves, in ms. Their jobs have ended by then. */
+const LAST_ANSWERS_MS = 2_000;
 /** What a probe may ask without the token: it says nothing but yes or no. */
 const WITHOUT_TOKEN = ['/readyz'];
-
-type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
 export async function openLocalApi(parts: ApiParts, times: ApiTimes = API_TIMES): Promise<LocalApi> {
   const { config, logs } = parts;
@@ -29,6 +33,8 @@ export async function openLocalApi(parts: ApiParts, times: ApiTimes = API_TIMES)
   const port = chosenPort(process.env.STUDIO_WORKER_LOCAL_API_PORT, config.current.localApiPort, logs);
   let token = await ensureToken(config, logs);
   const health = openHealth(parts);
+  const closing = new AbortController();
+  const answering = new Set<ServerResponse>();
   let app: Promise<Listener> | undefined;
 
   const handle: Listener = (incoming, outgoing) => {
@@ -40,7 +46,9 @@ export async function openLocalApi(parts: ApiParts, times: ApiTimes = API_TIMES)
     if (path === '/healthz' && incoming.method === 'GET') return answerJson(outgoing, health());
     const refusal = refusalOf(incoming.headers, token, !WITHOUT_TOKEN.includes(path));
     if (refusal) return refuse(incoming, outgoing, refusal.status, refusal.text);
-    app ??= import('./app.ts').then(({ openApp }) => openApp(parts));
+    app ??= import('./app.ts').then(({ openApp, listenerOf }) => listenerOf(openApp(parts), closing.signal));
+    answering.add(outgoing);
+    outgoing.once('close', () => answering.delete(outgoing));
     app.then(
       (listener) => listener(incoming, outgoing),
       (err) => {
@@ -92,15 +100,11 @@ export async function openLocalApi(parts: ApiParts, times: ApiTimes = API_TIMES)
         logs.warn('api', 'local-api.json could not be removed', { err }),
       );
       const closed = new Promise((done) => server.close(done));
+      closing.abort();
+      const answered = Promise.all([...answering].map((outgoing) => once(outgoing, 'close')));
+      await settlesWithin(answered, LAST_ANSWERS_MS);
       server.closeAllConnections();
       await closed;
     },
   };
-}
-
-/** The path as it was sent, nothing decoded. A target in absolute form is for proxies, which this is not. */
-function pathOf(target: string | undefined): string | undefined {
-  if (target === undefined || !target.startsWith('/')) return undefined;
-  const query = target.indexOf('?');
-  return query < 0 ? target : target.slice(0, query);
 }

@@ -1,7 +1,11 @@
 // What the local API is built on.
 import type { Host } from '../../workers/types.ts';
+import type { Activity, Metrics } from '../activity/types.ts';
 import type { ConfigStore } from '../config/store.ts';
+import type { DaemonControl } from '../daemon/types.ts';
+import type { LocalJobs } from '../local/types.ts';
 import type { Logs } from '../logs/logs.ts';
+import type { Models } from '../models/types.ts';
 
 export type ApiParts = {
   readonly config: ConfigStore;
@@ -9,7 +13,14 @@ export type ApiParts = {
   readonly configChanges: EventTarget;
   readonly logs: Logs;
   readonly host: Host;
+  readonly models: Models;
+  readonly localJobs: LocalJobs;
+  readonly activity: Activity;
+  readonly daemon: DaemonControl;
+  readonly metrics?: Metrics;
   readonly version: string;
+  /** How long a caller waits for a model that is being loaded, in ms. Default 60 000. */
+  readonly loadWaitMs?: number;
 };
 
 /** In ms. What a client may take; the defaults are generous for a network that has no distance. */

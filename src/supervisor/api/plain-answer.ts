@@ -8,11 +8,18 @@ const LINGER_MS = 2_000;
  * Sends a text and ends the connection once the body has ended or the time is over. Cutting it at once would reset it, and
  * a client that is still sending would then see a broken connection and not the reason.
  */
-export function refuse(incoming: IncomingMessage, outgoing: ServerResponse, status: number, text: string): void {
+export function refuse(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   if (outgoing.headersSent || outgoing.destroyed) return void outgoing.destroy();
   const body = Buffer.from(text);
   outgoing.writeHead(status, {
     'content-type': 'text/plain; charset=utf-8',
+    ...headers,
     'content-length': body.byteLength,
     connection: 'close',
     ...(status === 401 && { 'www-authenticate': 'Bearer' }),

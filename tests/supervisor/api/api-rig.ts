@@ -36,7 +36,14 @@ export async function openApiRig(options: ApiRigOptions = {}): Promise<ApiRig> {
   const logged: string[] = [];
   const observed = logs.observe({ entry: ({ message }) => logged.push(message), flush: async () => {} });
   const api = await openLocalApi(
-    { config, configChanges, logs, host: rig.host, version: '1.2.3' },
+    {
+      config,
+      configChanges,
+      logs,
+      host: rig.host,
+      version: '1.2.3',
+      daemon: { status: () => ({ gpuRuntime: null }) },
+    } as never,
     { ...API_TIMES, ...options.times },
   );
   return {
