@@ -26,6 +26,7 @@ import { machineName, packageVersion, username } from './machine.ts';
 import { openMemoryFile } from './memory/memory-file.ts';
 import { stateOf } from './registration/registration-state.ts';
 import { SESSION_TIMES } from './session/session.ts';
+import { openVitals, type Vitals } from './service/vitals.ts';
 import type { LoopEnd } from './session/session-loop.ts';
 import { openSessionStatus } from './session/session-status.ts';
 import { listenForStop } from './stop.ts';
@@ -60,8 +61,16 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   await using logs = await openLogs({ ...config.current.logging, stderr: 'auto', secrets: secretsOf(config) });
   await using _telemetry = await openTelemetry({ logs, version: packageVersion(), env: process.env });
   const leave = dieLoudly(logs);
+  const vitals = openVitals();
+  await using notifier = await notifierFor(vitals, logs);
   using stop = listenForStop((stage, why) => {
     if (stage === 'leaving') return leave(EXIT.error);
+    if (stage === 'draining') {
+      const stopMs = config.current.shutdownGraceSecs * 1000 + AFTER_GRACE_MS;
+      vitals.expectEnd(stopMs, 'stopping');
+      // A worker that restarts itself in its own process must not be taken for one that is going away.
+      if (why.startsWith('SIG')) notifier?.stopping(stopMs);
+    }
     const next = stage === 'draining' ? 'again hands running jobs back' : 'again leaves at once';
     logs.info('stop', 'stopping', { stage, why, next });
   });
@@ -163,11 +172,13 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   };
   await using localApi = startLocalApi(apiParts);
 
+  notifier?.ready();
   const end = await runWorker({
     updates,
     welcomed: () => {
       studioAnswered = true;
     },
+    vitals,
     config,
     configChanges,
     logs,
@@ -190,6 +201,16 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
 function operatorsPart(config: Config) {
   const { workerId, authToken, installId, registrationRequestId, registrationSecret, localApiToken, ...rest } = config;
   return rest;
+}
+
+/** From the end of the grace to the end of the process: results are delivered for up to 10 s, then files close. In ms. */
+const AFTER_GRACE_MS = 30_000;
+
+/** Undefined unless a service manager of systemd's kind started this process and wants to be told. */
+async function notifierFor(vitals: Vitals, logs: Logs) {
+  if (!process.env.NOTIFY_SOCKET) return undefined;
+  const { openNotifier } = await import('./service/notifier.ts');
+  return openNotifier({ env: process.env, pid: process.pid, vitals, logs });
 }
 
 /** The three endings that a service manager has to tell apart, and their texts. */

@@ -22,6 +22,13 @@ export function connectUrl(base: string, workerId: string): URL {
   return target;
 }
 
+/** The page on which an operator lets workers in. */
+export function approvalPage(base: string): string {
+  const url = apiUrl(base, '/graphics');
+  url.pathname = url.pathname.replace(`${API_PREFIX}/graphics`, '/graphics');
+  return url.href;
+}
+
 const WS_SCHEMES: Readonly<Record<string, string>> = { 'http:': 'ws:', 'https:': 'wss:', 'ws:': 'ws:', 'wss:': 'wss:' };
 
 function httpBase(base: string): URL {

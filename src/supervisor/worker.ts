@@ -15,6 +15,7 @@ import type { LocalJobs } from './local/types.ts';
 import type { Logs } from './logs/logs.ts';
 import { pause, pauseUntil, settlesWithin } from './pause.ts';
 import { type Credentials, passRegistration } from './registration/registration-gate.ts';
+import type { Vitals } from './service/vitals.ts';
 import { SESSION_TIMES, type Session, type SessionOwner } from './session/session.ts';
 import { keepSession, type LoopEnd } from './session/session-loop.ts';
 import type { SessionStatus } from './session/session-status.ts';
@@ -40,14 +41,21 @@ export type WorkerOptions = {
   readonly updates: Pick<Updates, 'hold' | 'begin'>;
   /** Each time that the studio has let this worker in. */
   readonly welcomed?: () => void;
+  readonly vitals: Vitals;
 };
 
 /** How long finished results may take to be delivered once no job runs any more and the worker is on its way out, in ms. */
 const FLUSH_MS = 10_000;
 
+/** Longest time from one step of coming to a studio to the next: connect, welcome, a call that is silent. In ms. */
+const STEP_MS_MAX = 120_000;
+
+/** The studio answers each heartbeat; two without an answer are a studio that is not heard. In ms. */
+const HEARD_MS_MAX = 2 * SESSION_TIMES.heartbeatMs;
+
 /** Resolves when the worker has stopped: nothing runs any more, and what is finished is delivered or in the outbox. */
 export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
-  const { config, logs, host, outbox, stop, updates, localJobs, pauseSwitch, sessionStatus, turns } = options;
+  const { config, logs, host, outbox, stop, updates, localJobs, pauseSwitch, sessionStatus, turns, vitals } = options;
   const isPaused = (): boolean => pauseSwitch.paused || !config.current.autoEnabled;
   const delivery = openDelivery({
     outbox,
@@ -111,13 +119,17 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
   async function keepSessions(): Promise<LoopEnd> {
     while (true) {
       let credentials: Credentials;
+      vitals.expect(STEP_MS_MAX, 'asking the studio to be let in');
       try {
         credentials = await passRegistration({
           config,
           logs,
           userAgent: `studio-worker/${options.machine.version}`,
           capabilities,
-          pause: (ms) => pauseUntil(ms, options.configChanges, 'change', stop.draining),
+          pause: (ms) => {
+            vitals.expect(ms + STEP_MS_MAX, 'waiting for an operator of the studio to let it in');
+            return pauseUntil(ms, options.configChanges, 'change', stop.draining);
+          },
           signal: stop.draining,
           observe: sessionStatus.registrationIs,
         });
@@ -128,13 +140,17 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
       logs.addSecret(credentials.authToken);
       const replaced = watchCredentials(credentials, options);
       const signal = AbortSignal.any([sessionOver.signal, replaced.signal]);
+      vitals.expect(STEP_MS_MAX, 'connecting to the studio');
       const end = await keepSession({
         credentials,
         logs,
         times: SESSION_TIMES,
         reconnectAttempts: config.current.wsReconnectAttempts,
         signal,
-        pause: (ms) => pause(ms, signal),
+        pause: (ms) => {
+          vitals.expect(ms + STEP_MS_MAX, 'the studio is not reached, trying again');
+          return pause(ms, signal);
+        },
         owner: sessionOwner(credentials),
         observe: sessionStatus,
       });
@@ -159,6 +175,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
         session = opened;
         sessionStatus.welcomed();
         options.welcomed?.();
+        vitals.expect(HEARD_MS_MAX, 'connected to the studio');
         announce(options, capabilities());
         const wanted = jobs.sessionOpened(opened, welcome);
         delivery.sessionOpened(opened, credentials, wanted);
@@ -175,8 +192,14 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
         else jobs.failAcknowledged(jobId);
       },
       heartbeatSent: sessionStatus.heartbeatSent,
-      heartbeatAcknowledged: sessionStatus.heartbeatAcknowledged,
-      ended: sessionLost,
+      heartbeatAcknowledged() {
+        vitals.expect(HEARD_MS_MAX);
+        sessionStatus.heartbeatAcknowledged();
+      },
+      ended() {
+        vitals.expect(STEP_MS_MAX);
+        sessionLost();
+      },
     };
   }
 }

@@ -12,7 +12,9 @@ import { doctorCommand } from './doctor-command.ts';
 import { disableCommand, enableCommand } from './enable-command.ts';
 import { registerCommand } from './register-command.ts';
 import { runCommand } from './run-command.ts';
+import { installServiceCommand, uninstallServiceCommand } from './service-command.ts';
 import { setThresholdCommand } from './set-threshold-command.ts';
+import { setupCommand } from './setup-command.ts';
 import { statusCommand } from './status-command.ts';
 import { rollbackCommand, updateCommand } from './update-command.ts';
 
@@ -28,6 +30,9 @@ const COMMANDS = [
   checkUpdateCommand,
   updateCommand,
   rollbackCommand,
+  setupCommand,
+  installServiceCommand,
+  uninstallServiceCommand,
 ] as CommandModule[];
 
 /** Resolves with the exit code; never throws and never ends the process, so that all output gets out. */

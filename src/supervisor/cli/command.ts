@@ -21,11 +21,12 @@ export function endWith(code: ExitCode | number): void {
   process.exitCode = code;
 }
 
-export function configPathOf({ config }: GlobalOptions): string {
+/** `homedir` is another's when this program is called for somebody else, whose environment is not known then. */
+export function configPathOf({ config }: GlobalOptions, homedir: string = os.homedir()): string {
   const context: PathContext = {
     platform: process.platform,
-    env: process.env,
-    homedir: os.homedir(),
+    env: homedir === os.homedir() ? process.env : {},
+    homedir,
     tmpdir: os.tmpdir(),
   };
   if (config === '') throw new UsageError('--config needs a path');
