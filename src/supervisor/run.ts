@@ -25,8 +25,8 @@ import { type Logs, openLogs } from './logs/logs.ts';
 import { machineName, packageVersion, username } from './machine.ts';
 import { openMemoryFile } from './memory/memory-file.ts';
 import { stateOf } from './registration/registration-state.ts';
-import { SESSION_TIMES } from './session/session.ts';
 import { openVitals, type Vitals } from './service/vitals.ts';
+import { SESSION_TIMES } from './session/session.ts';
 import type { LoopEnd } from './session/session-loop.ts';
 import { openSessionStatus } from './session/session-status.ts';
 import { listenForStop } from './stop.ts';
@@ -62,7 +62,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   await using _telemetry = await openTelemetry({ logs, version: packageVersion(), env: process.env });
   const leave = dieLoudly(logs);
   const vitals = openVitals();
-  await using notifier = await notifierFor(vitals, logs);
+  await using notifier = trialFile === undefined ? await notifierFor(vitals, logs) : undefined;
   using stop = listenForStop((stage, why) => {
     if (stage === 'leaving') return leave(EXIT.error);
     if (stage === 'draining') {
@@ -194,7 +194,9 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     machine: { machineName: machineName(), username: username(), version: packageVersion() },
     vramTotalGb: device.totalGb,
   });
-  return { code: conclude(end, logs), relaunch: end.kind === 'stopped' ? updates.relaunch : undefined };
+  const relaunch = end.kind === 'stopped' ? updates.relaunch : undefined;
+  if (relaunch !== undefined) notifier?.relaunching(RELAUNCH_MS_MAX);
+  return { code: conclude(end, logs), relaunch };
 }
 
 /** The configuration without the keys that the worker keeps for itself. */
@@ -205,6 +207,9 @@ function operatorsPart(config: Config) {
 
 /** From the end of the grace to the end of the process: results are delivered for up to 10 s, then files close. In ms. */
 const AFTER_GRACE_MS = 30_000;
+
+/** The trial of a new version takes up to 180 s, and going back from it another start. In ms. */
+const RELAUNCH_MS_MAX = 600_000;
 
 /** Undefined unless a service manager of systemd's kind started this process and wants to be told. */
 async function notifierFor(vitals: Vitals, logs: Logs) {

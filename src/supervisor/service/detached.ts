@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readRunningPid } from '../daemon-lock.ts';
-import { programPaths } from './program-paths.ts';
+import { programCommand } from './program-command.ts';
 
 export type Started = { readonly pid: number } | { readonly problem: string };
 
@@ -14,10 +14,10 @@ const LOOK_EVERY_MS = 100;
 const NOT_FOR_THE_WORKER = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'];
 
 export async function startDetached(configPath: string, dir: string): Promise<Started> {
-  const [node, script] = programPaths();
+  const [program, ...args] = programCommand();
   const env = { ...process.env };
   for (const name of NOT_FOR_THE_WORKER) delete env[name];
-  const child = spawn(node, [script, 'run', '--config', configPath], {
+  const child = spawn(program, [...args, 'run', '--config', configPath], {
     detached: true,
     // Its log files have what it says. Pipes would break when this command ends.
     stdio: 'ignore',

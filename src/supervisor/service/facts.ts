@@ -1,6 +1,8 @@
 // What a service has to know to start this worker, gathered before anything is rendered. No file of a service manager is
 // known here.
 
+import type { ProgramCommand } from './program-command.ts';
+
 /** The names that the worker has always had with the service managers; other tools look for them. */
 export const SERVICE_NAMES = {
   systemd: 'minis-studio-worker.service',
@@ -9,8 +11,8 @@ export const SERVICE_NAMES = {
 } as const;
 
 export type ServiceFacts = {
-  /** Interpreter and script: absolute paths that outlive an update. */
-  readonly command: readonly [node: string, script: string];
+  /** Starts the program: absolute paths that outlive an update. */
+  readonly command: ProgramCommand;
   /** Absolute: the environment of a service differs from that of the shell, and so may its default. */
   readonly configPath: string;
   /** Written by the worker, wherever the operator put it. */

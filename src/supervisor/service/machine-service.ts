@@ -6,7 +6,7 @@ import type { ConfigStore } from '../config/store.ts';
 import { username } from '../machine.ts';
 import { runProgram } from '../run-program.ts';
 import type { ServiceManager } from './plan.ts';
-import { programPaths } from './program-paths.ts';
+import { programCommand } from './program-command.ts';
 import type { SystemdFacts } from './systemd-unit.ts';
 
 /** systemd-notify waits since this version until its message was read; before, who had sent it was sometimes unknown. */
@@ -55,7 +55,7 @@ export async function serviceFacts(
 ): Promise<SystemdFacts> {
   return {
     scope,
-    command: programPaths(),
+    command: programCommand(),
     configPath: config.path,
     modelsRoot: config.current.modelsRoot,
     searchPath: searchPath(process.env.PATH ?? ''),

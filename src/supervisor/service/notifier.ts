@@ -18,6 +18,8 @@ export type NotifierOptions = {
 export interface Notifier extends AsyncDisposable {
   /** The worker is up: systemd starts what waits for it. */
   ready(): void;
+  /** Another program takes this process over, may take `ms` until it speaks itself, and is not to be killed for that. */
+  relaunching(ms: number): void;
   /** The worker was asked to stop and may take `ms` for that, whatever its unit says. */
   stopping(ms: number): void;
 }
@@ -86,13 +88,20 @@ export function openNotifier({ env, pid, vitals, logs, everyMs = EVERY_MS }: Not
   const timer = setInterval(look, watchdogMs === undefined ? everyMs : Math.min(everyMs, watchdogMs / (PINGS + 1)));
 
   return {
-    ready: () => say({ READY: '1', ...status() }),
+    ready: () => say({ READY: '1', ...watchdogTime(watchdogMs), ...status() }),
+    relaunching: (ms) =>
+      say({ ...watchdogTime(watchdogMs === undefined ? undefined : ms), WATCHDOG: '1', ...status() }),
     stopping: (ms) => say({ STOPPING: '1', EXTEND_TIMEOUT_USEC: String(Math.ceil(ms) * 1000), ...status() }),
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       await speaking;
     },
   };
+}
+
+/** Said at each start, since the process before may have asked for more. */
+function watchdogTime(ms: number | undefined): Record<string, string> {
+  return ms === undefined ? {} : { WATCHDOG_USEC: String(ms * 1000) };
 }
 
 /** Undefined when no watchdog was asked for, or for another process. */

@@ -14,7 +14,7 @@ export const WATCHDOG_SECS = 90;
 
 export function systemdUnit(facts: SystemdFacts): string {
   refuseControlCharacters(facts);
-  const [node, script] = facts.command;
+  const [first, ...words] = [...facts.command, 'run', '--config', facts.configPath] as const;
   const dir = path.posix.dirname(facts.configPath);
   return `# Written by \`studio-worker install-service\`, which writes it anew when it is called again.
 # Changes of your own belong into a drop-in: systemctl ${facts.scope === 'user' ? '--user ' : ''}edit minis-studio-worker
@@ -26,7 +26,7 @@ After=network-online.target
 
 [Service]
 ${facts.notify ? NOTIFY : 'Type=exec'}
-${facts.scope === 'system' ? `User=${unspecified(facts.user)}\n` : ''}ExecStart=${program(node)} ${argument(script)} run --config ${argument(facts.configPath)}
+${facts.scope === 'system' ? `User=${unspecified(facts.user)}\n` : ''}ExecStart=${[program(first), ...words.map(argument)].join(' ')}
 Environment=${quoted(`PATH=${facts.searchPath}`)}
 # HF_TOKEN, SENTRY_DSN and the like, one NAME=value a line; the file may be missing.
 EnvironmentFile=-${globbed(path.posix.join(dir, 'worker.env'))}

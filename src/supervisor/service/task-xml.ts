@@ -8,8 +8,8 @@ import { xmlText } from './xml-text.ts';
  */
 export function taskXml(facts: ServiceFacts): string {
   refuseControlCharacters(facts);
-  const [node, script] = facts.command;
-  const words = [script, 'run', '--config', facts.configPath].map(windowsWord).join(' ');
+  const [program, ...args] = facts.command;
+  const words = [...args, 'run', '--config', facts.configPath].map(windowsWord).join(' ');
   return `<?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
   <RegistrationInfo>
@@ -41,7 +41,7 @@ export function taskXml(facts: ServiceFacts): string {
   </Settings>
   <Actions Context="Author">
     <Exec>
-      <Command>${xmlText(node)}</Command>
+      <Command>${xmlText(program)}</Command>
       <Arguments>${xmlText(words)}</Arguments>
     </Exec>
   </Actions>

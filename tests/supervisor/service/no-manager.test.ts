@@ -1,10 +1,11 @@
 // A machine without a service manager (a container): nothing is half-installed, and `setup` starts the worker itself.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
-import { throughCurrent } from '../../../src/supervisor/service/program-paths.ts';
+import { programCommand } from '../../../src/supervisor/service/program-command.ts';
+import { layoutOf } from '../../../src/supervisor/update/layout.ts';
 import { gone } from '../../e2e/gone.ts';
 import { runCli } from '../cli/run-cli.ts';
 import { tempDir } from '../temp-dir.ts';
@@ -77,18 +78,12 @@ test('setup with an address that is none changes nothing', async () => {
   assert.deepEqual(readdirSync(dir.path), []);
 });
 
-test('a service names the link that an update turns, not the version of today', async () => {
+test('an installation that updates itself is started by its launcher, whatever version is current', async () => {
   await using dir = await tempDir();
-  await mkdir(dir.file('versions/1.0.0/bin'), { recursive: true });
-  await mkdir(dir.file('versions/0.9.0'), { recursive: true });
-  const script = dir.file('versions/1.0.0/bin/studio-worker.js');
-  await writeFile(script, '');
-  assert.equal(throughCurrent(script), script, 'without the link');
-  await symlink(path.join('versions', '0.9.0'), dir.file('current'));
-  assert.equal(throughCurrent(script), script, 'a version that is not the current one');
-  await using other = await tempDir();
-  await mkdir(other.file('versions/1.0.0/bin'), { recursive: true });
-  await symlink(path.join('versions', '1.0.0'), other.file('current'));
-  assert.equal(throughCurrent(other.file('versions/1.0.0/bin/x.js')), other.file('current/bin/x.js'));
-  assert.equal(throughCurrent('/usr/bin/node'), '/usr/bin/node');
+  const layout = layoutOf(dir.path);
+  const install = { kind: 'managed', layout, folder: dir.file('versions/1.0.0'), variant: 'plain' } as const;
+  assert.deepEqual(programCommand(install), programCommand({ kind: 'clone', how: '' }), 'without its launcher');
+  await mkdir(path.dirname(layout.command), { recursive: true });
+  await writeFile(layout.command, '');
+  assert.deepEqual(programCommand(install), [layout.command]);
 });

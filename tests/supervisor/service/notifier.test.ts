@@ -50,13 +50,15 @@ test('it says that it is up, what it does, and that it lives', posix, async () =
   here.vitals.expect(1000, 'connecting\n to a studio');
   await using notifier = openNotifier({ ...here, pid: process.pid, everyMs: 5 });
   notifier.ready();
-  await here.until(/^READY=1 STATUS=connecting to a studio/);
+  await here.until(/^READY=1 WATCHDOG_USEC=40000 STATUS=connecting to a studio/);
   await here.until(/WATCHDOG=1/);
   here.vitals.expect(1000, 'connected');
   await here.until(/STATUS=connected/);
   here.vitals.expectEnd(1000, 'stopping');
   notifier.stopping(1500);
   await here.until(/STOPPING=1 EXTEND_TIMEOUT_USEC=1500000 STATUS=stopping/);
+  notifier.relaunching(600_000);
+  await here.until(/WATCHDOG_USEC=600000000/);
   const all = (await here.lines()).join('\n');
   assert.equal(all.match(/STATUS=connected/g)?.length, 1, 'a state is said once');
 });

@@ -43,7 +43,7 @@ NotifyAccess=all
 WatchdogSec=90
 # A worker that hangs listens to no other.
 WatchdogSignal=SIGKILL
-ExecStart="/opt/node/bin/node" "/opt/studio-worker/bin/studio-worker.js" run --config "/home/ann/.config/minis-studio-worker/config.toml"
+ExecStart="/opt/node/bin/node" "/opt/studio-worker/bin/studio-worker.js" "run" "--config" "/home/ann/.config/minis-studio-worker/config.toml"
 Environment="PATH=/usr/local/bin:/usr/bin:/bin"
 # HF_TOKEN, SENTRY_DSN and the like, one NAME=value a line; the file may be missing.
 EnvironmentFile=-/home/ann/.config/minis-studio-worker/worker.env
