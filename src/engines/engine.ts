@@ -1,6 +1,6 @@
 // What every engine is: something that loads a model and then runs tasks on it. Engines know nothing of jobs, pools or
 // studios. They run in a worker thread or in an engine process, never in the supervisor.
-import type { ModelSource, Task, TaskKind } from '../protocol/index.ts';
+import type { LlmTask, ModelSource, Task, TaskKind } from '../protocol/index.ts';
 
 /** What can be said of an engine without importing it. */
 export type EngineDescriptor = {
@@ -11,6 +11,8 @@ export type EngineDescriptor = {
   readonly models: Readonly<Partial<Record<TaskKind, readonly string[]>>>;
   /** It takes live speech too: a `SpeechStream`, with the sound as the run's input. Default false. */
   readonly streams?: boolean;
+  /** It answers `LlmRequest`s besides jobs. Default false. */
+  readonly llmRequests?: boolean;
   /** `process` for native code that can abort: each loaded model then lives in a child process of its own. */
   readonly isolation: 'thread' | 'process';
   /** File URL of the module whose `engine` export is an `Engine`. */
@@ -82,8 +84,29 @@ export type LoadContext = {
 /** Speech that is transcribed while it is spoken. The run's input is 16-bit mono samples at 16 kHz, little endian. */
 export type SpeechStream = { readonly kind: 'audio_stt'; readonly operation: 'stream'; readonly language?: string };
 
+/** What programs on this machine ask of a language model beyond a chat. */
+export type LlmRequest =
+  /** One vector for each text, of length 1. Answers `EmbedAnswer`. */
+  | { readonly kind: 'llm'; readonly operation: 'embed'; readonly texts: readonly string[] }
+  /** `addSpecial`: with the tokens that the model itself puts around a text. Answers `TokenizeAnswer`. */
+  | { readonly kind: 'llm'; readonly operation: 'tokenize'; readonly text: string; readonly addSpecial: boolean }
+  /** Goes on with a text as it stands, without the model's chat template. Answers `CompleteAnswer`. */
+  | ({ readonly kind: 'llm'; readonly operation: 'complete'; readonly prompt: string } & Pick<
+      LlmTask,
+      'maxTokens' | 'temperature' | 'topP' | 'stop' | 'seed'
+    >);
+
+export type EmbedAnswer = { readonly vectors: readonly (readonly number[])[]; readonly tokens: number };
+export type TokenizeAnswer = { readonly tokens: readonly number[] };
+/** `usage` counts tokens. */
+export type CompleteAnswer = {
+  readonly text: string;
+  readonly finish_reason: 'stop' | 'length';
+  readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number; readonly total_tokens: number };
+};
+
 /** What an engine can be asked: a job's task, or what only this machine asks for, which is no part of the wire protocol. */
-export type EngineTask = Task | SpeechStream;
+export type EngineTask = Task | SpeechStream | LlmRequest;
 
 export type RunProgress = { ratio: number; step?: number; steps?: number };
 
@@ -95,6 +118,8 @@ export type RunContext = {
   progress(progress: RunProgress): void;
   /** A piece of generated text, in order. Feeds the run watchdog as `progress` does. */
   token(text: string): void;
+  /** A piece of what the model thinks before it answers, in order. Feeds the run watchdog too. */
+  reasoning(text: string): void;
   /** The whole text so far, where what was said may still change. Feeds the run watchdog too. */
   partial(text: string): void;
   /** What arrives while the run goes on, for runs that have such an input. A chunk counts as taken when the next is asked for. */

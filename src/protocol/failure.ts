@@ -35,6 +35,8 @@ export const FAILURES = {
   ENGINE_HUNG: { retryable: true },
   /** The studio or the operator asked for the job to stop. */
   CANCELLED: { retryable: false },
+  /** The model was unloaded on purpose while the job ran on it. */
+  MODEL_UNLOADED: { retryable: true },
   /** The worker is stopping and hands the job back. */
   SHUTDOWN: { retryable: true },
   /** Too many jobs of this machine wait already. */

@@ -38,6 +38,8 @@ export const LlmTask = z.object({
   maxTokens: defaulted(u32, 512),
   temperature: defaulted(finite, 0.7),
   topP: absent(finite),
+  /** Without one the engine takes a fixed seed, so that the same job gives the same answer. */
+  seed: absent(u64),
   stop: absent(z.array(z.string())),
   jsonSchema: absent(z.json()),
   reasoning: absent(z.string()),

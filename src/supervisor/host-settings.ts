@@ -15,6 +15,7 @@ export function hostSettings(config: Config, deviceBytes: number): HostSettings 
   return {
     pools: Object.fromEntries(pools) as Record<TaskKind, PoolSettings>,
     deviceBytes,
+    marginBytes: Math.floor(config.vramMarginGb * GIB),
     keepAliveMs: config.keepAliveSecs * 1000,
   };
 }

@@ -6,13 +6,15 @@ import { TASK_KINDS, type TaskKind } from '../protocol/index.ts';
 import { allEngines } from './all-engines.ts';
 import { isReady, unavailable } from './availability.ts';
 import { type JobRunOptions, startJob } from './job-run.ts';
-import { decide } from './ledger.ts';
+import { decide, type Ledger, reservedBytes } from './ledger.ts';
+import { startLoad } from './load-run.ts';
 import { modelRef } from './model-key.ts';
 import { pickThread, type ThreadView } from './pick-thread.ts';
 import { openPool, type Pool, type PoolThread } from './pool.ts';
 import { clearScratchRoot, openScratchRoot } from './scratch.ts';
-import { isComing, openShelf, type ShelfModel } from './shelf.ts';
-import type { Host, HostJob, HostOptions, JobRun, LoadedModelInfo, Verdict } from './types.ts';
+import { openShelf } from './shelf.ts';
+import { isComing, type ShelfModel } from './shelf-model.ts';
+import type { Host, HostModel, HostOptions, JobRun, LoadedModelInfo, MemoryView, Verdict } from './types.ts';
 import { type AskedJob, engineFor, judgePlace, type Place } from './verdict.ts';
 
 /** Time between asking an engine to stop and killing its process, in ms. A diffusion step on a slow GPU takes 2 to 4 s. */
@@ -28,11 +30,15 @@ export async function openHost(options: HostOptions): Promise<Host> {
   const graceMs = options.cancelGraceMs ?? CANCEL_GRACE_MS;
   const pools = new Map<TaskKind, Pool>();
   const runs = new Set<JobRun>();
+  let { marginBytes = 0 } = opening;
   let runCount = 0;
   let closing = false;
 
+  const changes = new EventTarget();
+  const changed = (): void => void changes.dispatchEvent(new Event('change'));
+
   await openScratchRoot(options.scratchRoot);
-  const shelf = openShelf(options, graceMs);
+  const shelf = openShelf({ ...options, graceMs, changed });
 
   function poolOf(kind: TaskKind): Pool {
     const open = pools.get(kind);
@@ -43,7 +49,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       ...{ kind, threads, concurrency, log, closeMsMax: CLOSE_MS_MAX },
       message: (_thread, message) => shelf.receive(message),
       died: (thread, failure) => shelf.threadDied(thread, failure),
-      replaced: () => options.changed?.(),
+      replaced: changed,
     });
     pools.set(kind, pool);
     return pool;
@@ -82,7 +88,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       : seen || unopened
         ? { kind: 'cold' }
         : { kind: 'none', threads, concurrency };
-    return { ref, bytes, model, seen, verdict: judgePlace(job, place, decision) };
+    return { ref, bytes, model, seen, verdict: judgePlace(job, place, decision, marginBytes) };
   }
 
   const readyEngines = (): EngineDescriptor[] => engines.filter((engine) => isReady(engine, probed));
@@ -104,7 +110,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     return unavailable(engine, probed) ?? look(job).verdict;
   }
 
-  function place(job: HostJob): ShelfModel | Failure {
+  function place(job: AskedJob): ShelfModel | Failure {
     if (closing) return new Failure('SHUTDOWN', 'the worker is stopping');
     const engine = engineFor(engines, job);
     if (!('isolation' in engine)) return new Failure(engine.code, engine.why);
@@ -118,6 +124,14 @@ export async function openHost(options: HostOptions): Promise<Host> {
     if (!thread) return new Failure('ENGINE_CRASHED', `the ${kind} pool has no threads`);
     return shelf.add({ kind, thread, engine, ref, bytes });
   }
+
+  /** Any instance will do for somebody who only wants it loaded. */
+  function present(model: HostModel): ShelfModel | undefined {
+    const { key } = modelRef(model.model, model.source);
+    return [...shelf.models()].find((one) => one.ref.key === key && joinable(one));
+  }
+
+  const infoOf = (model: ShelfModel): LoadedModelInfo => modelInfo(model, shelf.ledger);
 
   return {
     engines,
@@ -143,9 +157,32 @@ export async function openHost(options: HostOptions): Promise<Host> {
       return run;
     },
     models: () => [...shelf.models()].map(infoOf),
+    keyOf: ({ model, source }) => modelRef(model, source).key,
+    loadVerdict(wanted) {
+      return !closing && present(wanted) ? { kind: 'ready' } : verdict(asJob(wanted));
+    },
+    load(wanted, observer = {}) {
+      const model = (closing ? undefined : present(wanted)) ?? place(asJob(wanted));
+      if (model instanceof Failure) return { done: Promise.reject(model), cancel() {} };
+      return startLoad({ model, shelf, observer, info: infoOf });
+    },
+    unload: (key, { drainMs }) => shelf.letGo(key, drainMs),
+    setPinned: shelf.pin,
+    async memory() {
+      const { ledger } = shelf;
+      const { deviceBytes, pools: budgets } = ledger.budgets;
+      const pool = (kind: TaskKind) => ({ budgetBytes: budgets[kind], reservedBytes: reservedBytes(ledger, kind) });
+      return {
+        ...{ deviceBytes, marginBytes, reservedBytes: reservedBytes(ledger) },
+        freeBytes: await options.freeBytes?.(),
+        pools: Object.fromEntries(TASK_KINDS.map((kind) => [kind, pool(kind)])) as MemoryView['pools'],
+      };
+    },
+    changes,
     configure(settings) {
+      ({ marginBytes = 0 } = settings);
       shelf.configure(settings);
-      options.changed?.();
+      changed();
     },
     async [Symbol.asyncDispose]() {
       if (closing) return;
@@ -165,11 +202,15 @@ function isAtWork(model: ShelfModel): boolean {
 
 /** An engine that holds a run which it does not return from gets no further one. */
 function joinable(model: ShelfModel): boolean {
-  if (model.abandoned.size > 0) return false;
+  if (model.abandoned.size > 0 || model.draining) return false;
   return model.state === 'loaded' || (isComing(model) && !model.loading.signal.aborted);
 }
 
-function infoOf(model: ShelfModel): LoadedModelInfo {
+function asJob({ kind, ...model }: HostModel): AskedJob {
+  return { ...model, task: { kind } };
+}
+
+function modelInfo(model: ShelfModel, { reservations }: Ledger): LoadedModelInfo {
   const {
     memory: { memoryBytes },
     pid,
@@ -180,9 +221,10 @@ function infoOf(model: ShelfModel): LoadedModelInfo {
     pool: model.kind,
     engine: model.engine.id,
     bytes: model.bytes,
-    state: model.state,
+    state: model.draining ? 'unloading' : model.state,
     runs: model.users.size,
-    pinned: false,
+    pinned: reservations.get(model.id)?.pinned ?? false,
+    ...(model.progress !== undefined && { progress: model.progress }),
     ...(memoryBytes !== undefined && { memoryBytes }),
     ...(pid !== undefined && { pid }),
   };

@@ -11,7 +11,7 @@ import { Failure, toFailure } from '../protocol/failure.ts';
 import { WINDOW_BYTES } from './byte-window.ts';
 import type { RunCommand, RunEvent, RunOutcome } from './messages.ts';
 import { type InputPump, openInputPump } from './run-input.ts';
-import type { ModelUser, Shelf, ShelfModel } from './shelf.ts';
+import type { ModelUser, Shelf, ShelfModel } from './shelf-model.ts';
 import { STALL_DEFAULTS } from './stall.ts';
 import type { HostJob, JobObserver, JobPhase, JobResult, JobRun } from './types.ts';
 import { openWatchdog, type Watchdog } from './watchdog.ts';
@@ -43,6 +43,7 @@ export function startJob({ job, runId, model, observer, shelf, scratchRoot, grac
     phase: enter,
     loadProgress: (ratio) => observer.loadProgress?.(ratio),
     log: (level, message) => observer.log(level, message),
+    stop,
     crashed(failure) {
       leave();
       fail(failure);
@@ -73,7 +74,7 @@ export function startJob({ job, runId, model, observer, shelf, scratchRoot, grac
   function leave(): void {
     port?.close();
     watchdog?.stop();
-    shelf.leave(model, user);
+    shelf.leave(model, user, job.keepAliveMs);
   }
 
   function tell(command: RunCommand): void {
@@ -118,6 +119,9 @@ export function startJob({ job, runId, model, observer, shelf, scratchRoot, grac
         break;
       case 'token':
         observer.token(event.text);
+        break;
+      case 'reasoning':
+        observer.reasoning?.(event.text);
         break;
       case 'partial':
         observer.partial?.(event.text);

@@ -19,6 +19,8 @@ export type Reservation = {
   readonly pinned: boolean;
   /** Monotonic clock, in ms. */
   readonly lastUsedAt: number;
+  /** What its last user asked for, in ms; undefined: as long as every model. */
+  readonly keepAliveMs?: number | undefined;
 };
 
 export type Budgets = { readonly deviceBytes: number; readonly pools: Readonly<Record<TaskKind, number>> };
@@ -118,9 +120,10 @@ export function acquire(ledger: Ledger, key: string, now: number): Ledger {
   return put(ledger, { ...reservation, runs: reservation.runs + 1, lastUsedAt: now });
 }
 
-export function release(ledger: Ledger, key: string, now: number): Ledger {
+/** `keepAliveMs`: how long this job wants the model to stay. The word of the one that ended last counts. */
+export function release(ledger: Ledger, key: string, now: number, keepAliveMs?: number): Ledger {
   const reservation = get(ledger, key);
-  return put(ledger, { ...reservation, runs: Math.max(0, reservation.runs - 1), lastUsedAt: now });
+  return put(ledger, { ...reservation, runs: Math.max(0, reservation.runs - 1), lastUsedAt: now, keepAliveMs });
 }
 
 export function pin(ledger: Ledger, key: string, pinned: boolean): Ledger {
@@ -136,18 +139,33 @@ export function idleOf(ledger: Ledger): Reservation[] {
   return [...ledger.reservations.values()].filter(isIdle).sort((a, b) => a.lastUsedAt - b.lastUsedAt);
 }
 
-/** Idle models whose time is over. A negative `keepAliveMs` keeps them for ever. */
+/** The idle model that goes first when the device has less memory than was believed: own pool first, as ever. */
+export function nextToLeave(ledger: Ledger, own: TaskKind): string | undefined {
+  const idle = idleOf(ledger).filter(({ bytes }) => bytes > 0);
+  return (idle.find(({ pool }) => pool === own) ?? idle[0])?.key;
+}
+
+/** Idle models whose time is over. A negative `keepAliveMs` keeps them for ever, unless their last user said otherwise. */
 export function expired(ledger: Ledger, now: number, keepAliveMs: number): string[] {
-  if (keepAliveMs < 0) return [];
   return idleOf(ledger)
-    .filter(({ lastUsedAt }) => lastUsedAt + keepAliveMs <= now)
+    .filter((reservation) => expiryOf(reservation, keepAliveMs) <= now)
     .map(({ key }) => key);
 }
 
 /** When the next idle model expires, on the same clock as `lastUsedAt`. */
 export function nextExpiryAt(ledger: Ledger, keepAliveMs: number): number | undefined {
-  const [first] = keepAliveMs < 0 ? [] : idleOf(ledger);
-  return first && first.lastUsedAt + keepAliveMs;
+  const next = Math.min(...idleOf(ledger).map((reservation) => expiryOf(reservation, keepAliveMs)));
+  return Number.isFinite(next) ? next : undefined;
+}
+
+function expiryOf(reservation: Reservation, defaultMs: number): number {
+  const { lastUsedAt, keepAliveMs = defaultMs } = reservation;
+  return keepAliveMs < 0 ? Number.POSITIVE_INFINITY : lastUsedAt + keepAliveMs;
+}
+
+/** What is reserved, in bytes, models that are leaving included. */
+export function reservedBytes(ledger: Ledger, pool?: TaskKind): number {
+  return total([...ledger.reservations.values()].filter((one) => pool === undefined || one.pool === pool));
 }
 
 /** Idle models that must go since the budgets have shrunk below what is promised. */

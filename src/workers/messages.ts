@@ -92,6 +92,7 @@ export type RunOutcome =
 export type RunEvent =
   | { readonly kind: 'progress'; readonly progress: RunProgress }
   | { readonly kind: 'token'; readonly text: string }
+  | { readonly kind: 'reasoning'; readonly text: string }
   | { readonly kind: 'partial'; readonly text: string }
   /** So many bytes of input are done with, and as many more may be sent. */
   | { readonly kind: 'inputCredit'; readonly bytes: number }

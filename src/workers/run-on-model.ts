@@ -40,6 +40,7 @@ export function startRun(
       },
       progress: (progress) => post({ kind: 'progress', progress }),
       token: (text) => post({ kind: 'token', text }),
+      reasoning: (text) => post({ kind: 'reasoning', text }),
       partial: (text) => post({ kind: 'partial', text }),
       ...(queue && { input: queue.input }),
       log: (level, message) => post({ kind: 'log', level, message }),

@@ -1,93 +1,63 @@
 // The loaded models of the whole device: who uses them, what they hold in the ledger, how one more is loaded and who
 // leaves for it. It knows threads only as the places where models live, and jobs only as users.
 import { join } from 'node:path';
-import type { EngineDescriptor, EngineLogLevel, LocalModelFile, ModelRef } from '../engines/engine.ts';
+import type { LocalModelFile } from '../engines/engine.ts';
 import { Failure, toFailure } from '../protocol/failure.ts';
 import type { TaskKind } from '../protocol/index.ts';
-import { type Instance, openInstance } from './instance.ts';
+import { openInstance } from './instance.ts';
 import { openKeepAlive } from './keep-alive.ts';
 import * as ledgers from './ledger.ts';
-import type { ThreadToHost } from './messages.ts';
-import type { PoolThread } from './pool.ts';
+import { letGo } from './let-go.ts';
+import { openRoom } from './room.ts';
 import { removeFolder } from './scratch.ts';
-import { STALL_DEFAULTS } from './stall.ts';
+import { everyone, isComing, type Shelf, type ShelfModel } from './shelf-model.ts';
 import { abortable, openTurns } from './turns.ts';
-import type { HostOptions, HostSettings, JobPhase, LoadedModelInfo } from './types.ts';
+import type { HostOptions, HostSettings } from './types.ts';
 
-/** A job, as far as its model is concerned. */
-export type ModelUser = {
-  phase(phase: JobPhase): void;
-  loadProgress(ratio: number): void;
-  log(level: EngineLogLevel, message: string): void;
-  crashed(failure: Failure): void;
+export type ShelfOptions = HostOptions & {
+  readonly graceMs: number;
+  /** A place, memory, or what is to be seen of a model has changed. */
+  readonly changed: () => void;
 };
 
-export type ShelfModel = {
-  readonly id: string;
-  readonly kind: TaskKind;
-  readonly engine: EngineDescriptor;
-  readonly ref: ModelRef;
-  readonly bytes: number;
-  readonly thread: PoolThread;
-  readonly instance: Instance;
-  readonly users: Set<ModelUser>;
-  /** Users whose job is over for everyone but the engine, which has not returned from it. */
-  readonly abandoned: Set<ModelUser>;
-  readonly loading: AbortController;
-  state: LoadedModelInfo['state'];
-  /** The load has failed, and its thread has not answered yet. */
-  loadFailed: boolean;
-  /** Resolves when it can run. */
-  ready: Promise<void>;
-};
-
-export type Shelf = AsyncDisposable & {
-  readonly ledger: ledgers.Ledger;
-  models(): Iterable<ShelfModel>;
-  /** Reserves memory at once, sends away who is in the way, and begins to load. `decide` must not have said wait. */
-  add(where: {
-    kind: TaskKind;
-    thread: PoolThread;
-    engine: EngineDescriptor;
-    ref: ModelRef;
-    bytes: number;
-  }): ShelfModel;
-  enter(model: ShelfModel, user: ModelUser): void;
-  leave(model: ShelfModel, user: ModelUser): void;
-  abandon(model: ShelfModel, user: ModelUser, failure: Failure): void;
-  receive(message: ThreadToHost): void;
-  threadDied(thread: PoolThread, failure: Failure): void;
-  configure(settings: HostSettings): void;
-};
-
-export function openShelf(options: HostOptions, graceMs: number): Shelf {
-  const { log } = options;
+export function openShelf(options: ShelfOptions): Shelf {
+  const { log, graceMs, changed } = options;
   const models = new Map<string, ShelfModel>();
   const loadTurns = openTurns();
   const removals = new Set<Promise<void>>();
   const keepAlive = openKeepAlive(options.settings.keepAliveMs, () => ledger, unload);
+  const pins = new Set<string>();
+  const idles = new Map<ShelfModel, PromiseWithResolvers<void>>();
+  let { marginBytes = 0 } = options.settings;
   let ledger = ledgers.openLedger(budgetsOf(options.settings));
-  let freed = Promise.withResolvers<void>();
+  let closing = false;
   let count = 0;
+  const room = openRoom({
+    ...{ freeBytes: options.freeBytes, recovery: options.recovery, log, unload },
+    ledger: () => ledger,
+    marginBytes: () => marginBytes,
+  });
 
   async function bring(model: ShelfModel): Promise<void> {
     const { signal } = model.loading;
     // Before its turn to load: a download of hours must not keep other models from loading.
     const files = model.state === 'fetching' ? await model.instance.fetch(signal) : [];
     model.state = 'loading';
-    for (const user of model.users) user.phase('loading');
+    model.progress = undefined;
+    for (const user of everyone(model)) user.phase('loading');
+    changed();
     const work = () => load(model, files, signal);
     // A model without device memory disturbs nobody, so it need not wait for a large one to load.
     await (model.bytes === 0 ? work() : loadTurns.take(signal, work));
     ledger = ledgers.loaded(ledger, model.id, performance.now());
     model.state = 'loaded';
+    model.progress = undefined;
     keepAlive.touch();
-    // Without a user, since all were cancelled too late to stop it, it can be evicted from now on.
-    if (model.users.size === 0) options.changed?.();
+    changed();
   }
 
   async function load(model: ShelfModel, files: readonly LocalModelFile[], signal: AbortSignal): Promise<void> {
-    await room(model, signal);
+    await room.waitFor(model, signal);
     ledger = ledgers.start(ledger, model.id);
     try {
       await model.instance.load(files, signal);
@@ -101,18 +71,6 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
     }
   }
 
-  /** Waits until the memory that was promised has been given back. */
-  async function room(model: ShelfModel, signal: AbortSignal): Promise<void> {
-    const late = Promise.withResolvers<never>();
-    const failure = new Failure('VRAM_EXHAUSTED', `the memory for \`${model.ref.model}\` did not come back`);
-    const timer = setTimeout(() => late.reject(failure), STALL_DEFAULTS.loadStallMs);
-    try {
-      while (ledgers.mustWait(ledger, model.id)) await abortable(Promise.race([freed.promise, late.promise]), signal);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   async function unload(id: string): Promise<void> {
     const model = models.get(id);
     if (!model) return;
@@ -120,9 +78,18 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
       model.state = 'unloading';
       ledger = ledgers.doom(ledger, id);
       log('debug', 'unloading a model', { model: model.ref.model, kind: model.kind });
-      void model.instance.unload();
+      void sendAway(model);
+      changed();
     }
+    await model.removed.promise;
+  }
+
+  async function sendAway(model: ShelfModel): Promise<void> {
+    const before = options.freeBytes && !closing ? await room.before(model.bytes) : undefined;
+    void model.instance.unload();
     await model.instance.gone;
+    if (!closing) await room.isBack(before, model.bytes);
+    remove(model);
   }
 
   /** Nothing is left of it: its memory is free. */
@@ -130,14 +97,38 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
     if (!models.delete(model.id)) return;
     model.state = 'unloading';
     ledger = ledgers.free(ledger, model.id);
-    freed.resolve();
-    freed = Promise.withResolvers();
+    model.removed.resolve();
+    room.freed();
+    syncPins();
     const removal = removeFolder(folderOf(model.id)).catch((error: Error) => {
       log('warn', 'a temporary folder could not be removed', { folder: folderOf(model.id), error: error.message });
     });
     removals.add(removal);
     void removal.then(() => removals.delete(removal));
-    options.changed?.();
+    changed();
+  }
+
+  /** One instance of a pinned model stays, whichever was there first; another one goes as any other. */
+  function syncPins(): void {
+    const held = new Set<string>();
+    for (const { id, ref } of models.values()) {
+      const pinned = pins.has(ref.key) && !held.has(ref.key);
+      if (pinned) held.add(ref.key);
+      if (ledger.reservations.get(id)?.pinned !== pinned) ledger = ledgers.pin(ledger, id, pinned);
+    }
+  }
+
+  function idle(model: ShelfModel): Promise<void> {
+    if (model.users.size === 0) return Promise.resolve();
+    const waiting = idles.get(model) ?? Promise.withResolvers<void>();
+    idles.set(model, waiting);
+    return waiting.promise;
+  }
+
+  /** A load is for somebody. */
+  function abortIfUnwanted(model: ShelfModel): void {
+    if (model.users.size > 0 || model.waiters.size > 0 || !isComing(model)) return;
+    model.loading.abort(new Failure('CANCELLED', 'nobody waits for this model any more'));
   }
 
   /** It ended by itself. Taken off the shelf at once, so that the next job is not sent to it. */
@@ -181,13 +172,18 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
       const model: ShelfModel = {
         ...{ id, kind, engine, ref, bytes, thread, instance },
         users: new Set(),
+        waiters: new Set(),
         abandoned: new Set(),
         loading: new AbortController(),
+        removed: Promise.withResolvers(),
+        draining: false,
+        progress: undefined,
         state: ref.source.files.length > 0 ? 'fetching' : 'loading',
         loadFailed: false,
         ready: Promise.resolve(),
       };
       models.set(id, model);
+      syncPins();
       model.ready = bring(model).catch(async (thrown) => {
         model.state = 'unloading';
         model.loadFailed = true;
@@ -197,23 +193,44 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
       });
       // Every user hears of the failure through its own wait; without users nobody needs to.
       model.ready.catch(() => {});
-      void instance.gone.then(() => remove(model));
+      // What is sent away is removed when its memory is back.
+      void instance.gone.then(() => (model.loadFailed || !models.has(id) ? remove(model) : undefined));
       return model;
     },
     enter(model, user) {
       model.users.add(user);
       ledger = ledgers.acquire(ledger, model.id, performance.now());
     },
-    leave(model, user) {
+    leave(model, user, keepAliveMs) {
       if (!model.users.delete(user)) return;
       model.abandoned.delete(user);
-      if (models.has(model.id)) ledger = ledgers.release(ledger, model.id, performance.now());
-      if (model.users.size === 0 && isComing(model)) {
-        model.loading.abort(new Failure('CANCELLED', 'no job waits for this model any more'));
+      if (models.has(model.id)) ledger = ledgers.release(ledger, model.id, performance.now(), keepAliveMs);
+      if (model.users.size === 0) {
+        idles.get(model)?.resolve();
+        idles.delete(model);
       }
+      abortIfUnwanted(model);
       killIfAbandoned(model, new Failure('ENGINE_CRASHED', 'the engine did not stop when it was asked'));
       keepAlive.touch();
-      options.changed?.();
+      changed();
+    },
+    await(model, waiter) {
+      model.waiters.add(waiter);
+    },
+    stopAwaiting(model, waiter) {
+      if (model.waiters.delete(waiter)) abortIfUnwanted(model);
+    },
+    async letGo(key, drainMs) {
+      const those = [...models.values()].filter(({ ref }) => ref.key === key);
+      const parts = { idle, unload, changed, stopMsMax: 2 * graceMs };
+      await Promise.all(those.map((model) => letGo(model, drainMs, parts)));
+    },
+    pin(key, pinned) {
+      if (pinned) pins.add(key);
+      else pins.delete(key);
+      syncPins();
+      keepAlive.touch();
+      changed();
     },
     abandon(model, user, failure) {
       if (!model.users.has(user)) return;
@@ -223,10 +240,16 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
     receive(message) {
       const model = models.get(message.id);
       if (!model) return;
-      if (message.kind === 'loadProgress') for (const user of model.users) user.loadProgress(message.ratio);
+      if (message.kind === 'loadProgress') {
+        const { progress = -1 } = model;
+        model.progress = message.ratio;
+        for (const user of everyone(model)) user.loadProgress(message.ratio);
+        if (Math.floor(message.ratio * 100) !== Math.floor(progress * 100)) changed();
+      }
       if (message.kind === 'log') {
-        for (const user of model.users) user.log(message.level, message.message);
-        if (model.users.size === 0) log('debug', message.message, { model: model.ref.model, kind: model.kind });
+        const hearers = everyone(model);
+        for (const user of hearers) user.log(message.level, message.message);
+        if (hearers.length === 0) log('debug', message.message, { model: model.ref.model, kind: model.kind });
       }
       model.instance.receive(message);
       if (message.kind === 'died') lost(model, toFailure(message.failure, 'ENGINE_CRASHED'));
@@ -239,10 +262,12 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
     },
     configure(settings) {
       ledger = ledgers.reconfigure(ledger, budgetsOf(settings));
+      marginBytes = settings.marginBytes ?? 0;
       for (const key of ledgers.surplus(ledger)) void unload(key);
       keepAlive.configure(settings.keepAliveMs);
     },
     async [Symbol.asyncDispose]() {
+      closing = true;
       keepAlive.stop();
       const all = [...models.values()];
       for (const model of all) model.loading.abort(new Failure('SHUTDOWN', 'the worker is stopping'));
@@ -252,11 +277,6 @@ export function openShelf(options: HostOptions, graceMs: number): Shelf {
       await Promise.all(removals);
     },
   };
-}
-
-/** It will be loaded, and is not yet. */
-export function isComing(model: ShelfModel): boolean {
-  return model.state === 'fetching' || model.state === 'loading';
 }
 
 function budgetsOf({ deviceBytes, pools }: HostSettings): ledgers.Budgets {

@@ -9,6 +9,7 @@ import type {
 } from '../engines/engine.ts';
 import type { FailureCode, ModelSource, TaskKind } from '../protocol/index.ts';
 import type { Probed } from './availability.ts';
+import type { RecoveryTimes } from './free-memory.ts';
 import type { MemoryFacts } from './messages.ts';
 
 export type { EngineDescriptor, EngineSettings, ProbeReport, RunProgress };
@@ -27,6 +28,8 @@ export type HostSettings = {
   readonly pools: Readonly<Record<TaskKind, PoolSettings>>;
   /** Memory of the device that models may fill together, in bytes: its total less the safety margin. */
   readonly deviceBytes: number;
+  /** Of the device's memory, what models never fill, in bytes; already taken off `deviceBytes`. Default 0. */
+  readonly marginBytes?: number;
   /** How long an idle, unpinned model stays loaded, in ms. Negative means for ever, 0 means not at all. */
   readonly keepAliveMs: number;
 };
@@ -63,8 +66,13 @@ export type HostOptions = {
   /** Time between asking a run to cancel and killing its engine process, in ms. Default 5 000. */
   readonly cancelGraceMs?: number;
   readonly log: (level: EngineLogLevel | 'debug', message: string, fields?: Record<string, unknown>) => void;
-  /** A place or memory has become free, so a job that was `busy` may be `ready` now. Called often; do little in it. */
-  readonly changed?: () => void;
+  /**
+   * Memory of the device that is free now, in bytes, whoever holds the rest; undefined when nobody can tell. Asked before a
+   * load and after an unload. Absent: the ledger alone decides.
+   */
+  readonly freeBytes?: () => Promise<number | undefined>;
+  /** How long the memory of an unloaded model is waited for. Default: asked every 250 ms, for 5 s at most. */
+  readonly recovery?: RecoveryTimes;
 };
 
 export type HostJob = {
@@ -79,7 +87,12 @@ export type HostJob = {
    * let go (`return`) when the run ends; a rejection stops the run with that failure. Each chunk's buffer is given away.
    */
   readonly input?: AsyncIterable<Uint8Array>;
+  /** How long the model stays loaded after this job, as `HostSettings.keepAliveMs`, which is the default. */
+  readonly keepAliveMs?: number | undefined;
 };
+
+/** A model to load without a job. `vramBytes` as in `HostJob`. */
+export type HostModel = Pick<HostJob, 'model' | 'source' | 'vramBytes'> & { readonly kind: TaskKind };
 
 /** `fetching`: the model's files are brought to this machine; left out for a model without files, as both are for a warm one. */
 export type JobPhase = 'fetching' | 'loading' | 'running';
@@ -91,6 +104,8 @@ export type JobObserver = {
   loadProgress?(ratio: number): void;
   progress(progress: RunProgress): void;
   token(text: string): void;
+  /** A piece of what the model thinks before its first token. */
+  reasoning?(text: string): void;
   /** The whole text so far, of a task whose text may change while it grows. */
   partial?(text: string): void;
   log(level: EngineLogLevel, message: string): void;
@@ -109,13 +124,36 @@ export type JobRun = {
   cancel(code: Extract<FailureCode, 'CANCELLED' | 'SHUTDOWN'>, reason: string): void;
 };
 
+export type LoadObserver = Partial<Pick<JobObserver, 'phase' | 'loadProgress' | 'log'>>;
+
+export type LoadRun = {
+  /** Rejects with a `Failure`. */
+  readonly done: Promise<LoadedModelInfo>;
+  /** Gives the wait up with `CANCELLED`; the load goes on only if somebody else waits for it. */
+  cancel(reason: string): void;
+};
+
+/** What a load that was refused for want of memory needed and found, in bytes. */
+export type MemoryShortage = { readonly neededBytes: number; readonly freeBytes: number; readonly marginBytes: number };
+
+export type MemoryView = {
+  /** What models may fill together. */
+  readonly deviceBytes: number;
+  /** What loaded models hold, by the ledger. */
+  readonly reservedBytes: number;
+  readonly marginBytes: number;
+  /** Probed; undefined when nobody can tell. */
+  readonly freeBytes: number | undefined;
+  readonly pools: Readonly<Record<TaskKind, { readonly budgetBytes: number; readonly reservedBytes: number }>>;
+};
+
 /**
  * Whether a job could start now. `busy`: a slot or memory is taken, and will be free again. `never`: this worker cannot
  * run it at all, for the stated reason (the engine is absent, it does not do this kind, the model exceeds the budget).
  */
 export type Verdict =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'busy'; readonly why: string }
+  | { readonly kind: 'busy'; readonly why: string; readonly memory?: MemoryShortage }
   | { readonly kind: 'never'; readonly code: FailureCode; readonly why: string };
 
 export type LoadedModelInfo = {
@@ -127,6 +165,8 @@ export type LoadedModelInfo = {
   readonly state: 'fetching' | 'loading' | 'loaded' | 'unloading';
   readonly runs: number;
   readonly pinned: boolean;
+  /** 0 to 1, while it is fetched and again while it is loaded. */
+  readonly progress?: number;
   /** What the engine says that it took, when it can tell; `bytes` is what was reserved. */
   readonly memoryBytes?: number;
   /** The engine process, when it has one. */
@@ -144,6 +184,25 @@ export interface Host extends AsyncDisposable {
   /** Starts a job that `verdict` has just called ready (call both in one synchronous step). Never throws. */
   run(job: HostJob, observer: JobObserver): JobRun;
   models(): readonly LoadedModelInfo[];
+  /** What `LoadedModelInfo.key` is for such a model. */
+  keyOf(model: Pick<HostModel, 'model' | 'source'>): string;
+  /** As `verdict`, for a load without a job. A loaded model is `ready`. */
+  loadVerdict(model: HostModel): Verdict;
+  /** Loads a model, or joins a load that is under way. Room is made as for a job. Never throws. */
+  load(model: HostModel, observer?: LoadObserver): LoadRun;
+  /**
+   * Lets a model go, however many instances of it there are. No job joins it from now on; running ones get `drainMs`, then
+   * fail with `MODEL_UNLOADED`. A load is aborted. Resolves when its memory is free, at once when it is not there.
+   */
+  unload(key: string, options: { readonly drainMs: number }): Promise<void>;
+  /** A pinned model is not unloaded by keep-alive or to make room. Holds for the key, also before it is loaded. */
+  setPinned(key: string, pinned: boolean): void;
+  memory(): Promise<MemoryView>;
+  /**
+   * `change`: a model's state, progress or pin, a budget, or who has a place may differ, so a job that was `busy` may be
+   * `ready`. Dispatched often; do little in it.
+   */
+  readonly changes: EventTarget;
   /** Takes changed budgets and keep-alive. `threads` and `concurrency` of an open pool stay as they are. */
   configure(settings: HostSettings): void;
 }

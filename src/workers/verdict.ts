@@ -6,7 +6,9 @@ import type { Decision } from './ledger.ts';
 import type { HostJob, Verdict } from './types.ts';
 
 type Never = Extract<Verdict, { kind: 'never' }>;
-export type AskedJob = Pick<HostJob, 'model' | 'source' | 'task' | 'vramBytes'>;
+export type AskedJob = Pick<HostJob, 'model' | 'source' | 'vramBytes'> & {
+  readonly task: { readonly kind: TaskKind; readonly operation?: string };
+};
 
 /** Ids that upstream's workers know and this one does not, with what serves the purpose here. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
@@ -28,8 +30,12 @@ export function engineFor(engines: readonly EngineDescriptor[], job: AskedJob): 
     return never('ENGINE_UNAVAILABLE', instead === undefined ? why : `${why}; ${instead}`);
   }
   if (!engine.kinds.includes(kind)) return never('KIND_UNSUPPORTED', `${id} engine cannot serve ${kind} tasks`);
-  if (job.task.kind === 'audio_stt' && 'operation' in job.task && !engine.streams) {
+  const { operation } = job.task;
+  if (operation === 'stream' && !engine.streams) {
     return never('KIND_UNSUPPORTED', `${id} engine cannot serve live speech`);
+  }
+  if (operation !== undefined && operation !== 'stream' && !engine.llmRequests) {
+    return never('KIND_UNSUPPORTED', `${id} engine does not do \`${operation}\``);
   }
   if (!serves(engine, kind, job.model)) {
     const have = engine.models[kind]?.join(', ');
@@ -53,7 +59,8 @@ export type Place =
   | { readonly kind: 'warm' }
   | { readonly kind: 'cold' };
 
-export function judgePlace(job: AskedJob, place: Place, decision: Decision): Verdict {
+/** `marginBytes`: what the device keeps free beside its budget. */
+export function judgePlace(job: AskedJob, place: Place, decision: Decision, marginBytes = 0): Verdict {
   const { kind } = job.task;
   if (place.kind === 'warm') return { kind: 'ready' };
   // A job that can never fit is told so at once, however busy the pool is.
@@ -70,7 +77,9 @@ export function judgePlace(job: AskedJob, place: Place, decision: Decision): Ver
   if (decision.kind === 'wait') {
     const where = decision.limit === 'pool' ? `in the ${kind} pool` : 'on the device';
     const need = `needs ${gib(job.vramBytes)}, ${gib(decision.freeBytes)} free ${where}`;
-    return { kind: 'busy', why: `memory is held by models at work: ${need}` };
+    const margin = decision.limit === 'device' ? marginBytes : 0;
+    const memory = { neededBytes: job.vramBytes, freeBytes: decision.freeBytes + margin, marginBytes: margin };
+    return { kind: 'busy', why: `memory is held by models at work: ${need}`, memory };
   }
   return { kind: 'ready' };
 }

@@ -18,6 +18,7 @@ function context(more: Partial<RunContext> = {}): RunContext {
     scratchDir: '',
     progress: nothing,
     token: nothing,
+    reasoning: nothing,
     partial: nothing,
     log: nothing,
     ...more,

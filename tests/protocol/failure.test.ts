@@ -23,6 +23,7 @@ test('the table says which failures may be tried again; changing it changes the 
     'ENGINE_CRASHED true',
     'ENGINE_HUNG true',
     'CANCELLED false',
+    'MODEL_UNLOADED true',
     'SHUTDOWN true',
     'QUEUE_FULL true',
     'DEADLINE_PASSED true',

@@ -49,5 +49,5 @@ test('an operator’s engine replaces the built-in one of the same id', () => {
 test('upstream’s streaming engine is refused with what to use instead', () => {
   const answer = engineFor(allEngines([]), syntheticJob('audio_stt', 'x', { engine: 'parakeet' }));
   assert.ok('why' in answer);
-  assert.match(answer.why, /`parakeet` is not part of this worker.*use `whisper-cpp`/);
+  assert.match(answer.why, /`parakeet` is not part of this worker.*use `sherpa-stream`.*`whisper-cpp`/);
 });

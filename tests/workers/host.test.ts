@@ -100,6 +100,7 @@ describe('memory', () => {
     assert.deepEqual(host.verdict(waiter), {
       kind: 'busy',
       why: 'memory is held by models at work: needs 2.0 GiB, 1.0 GiB free on the device',
+      memory: { neededBytes: 2 * GIB, freeBytes: GIB, marginBytes: 0 },
     });
     await assert.rejects(host.run(waiter, ears()).done, { code: 'VRAM_EXHAUSTED' });
     await holder.done;

@@ -68,11 +68,13 @@ export async function openRig(patch: RigPatch = {}): Promise<Rig> {
     engineSettings: engineSettings(join(root, 'models'), patch.engine),
     ...(patch.memory && { memory: patch.memory }),
     scratchRoot,
+    ...(patch.freeBytes && { freeBytes: patch.freeBytes }),
+    ...(patch.recovery && { recovery: patch.recovery }),
     cancelGraceMs: patch.cancelGraceMs ?? 5_000,
     log: (level, message, fields = {}) => logs.push({ level, message, fields }),
-    changed: () => {
-      for (const look of [...waiting]) look();
-    },
+  });
+  host.changes.addEventListener('change', () => {
+    for (const look of [...waiting]) look();
   });
   return {
     ...{ host, root, scratchRoot, logs },

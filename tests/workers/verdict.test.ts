@@ -74,7 +74,11 @@ describe('a place is judged', () => {
       name: 'busy while others hold the memory',
       place: { kind: 'cold' },
       decision: wait,
-      verdict: { kind: 'busy', why: 'memory is held by models at work: needs 6.0 GiB, 1.0 GiB free on the device' },
+      verdict: {
+        kind: 'busy',
+        why: 'memory is held by models at work: needs 6.0 GiB, 1.0 GiB free on the device',
+        memory: { neededBytes: 6 * GIB, freeBytes: GIB, marginBytes: 0 },
+      },
     },
     {
       name: 'never when too large, though the pool is busy too',

@@ -1,12 +1,18 @@
 // One chat completion: prompt in, tokens out one by one, the result in OpenAI's shape. The prompt is refused when it does
 // not fit; the context is never shifted, since then the model would answer a question that nobody asked.
-import { type LlamaContextSequence, LlamaGrammarEvaluationState, type LlamaModel, type Token } from 'node-llama-cpp';
+import {
+  type LlamaContextSequence,
+  type LlamaGrammar,
+  LlamaGrammarEvaluationState,
+  type LlamaModel,
+  type Token,
+} from 'node-llama-cpp';
 import { Failure } from '../../protocol/failure.ts';
 import type { LlmTask } from '../../protocol/index.ts';
-import type { EngineResult, RunContext } from '../engine.ts';
+import type { CompleteAnswer, EngineResult, LlmRequest, RunContext } from '../engine.ts';
 import { type ChatTemplate, conversation, type TemplateKwargs } from './chat-template.ts';
 import { grammarFor } from './grammar.ts';
-import { openReasoning } from './reasoning.ts';
+import { openReasoning, type Reasoning, withoutReasoning } from './reasoning.ts';
 import type { Sequences } from './sequences.ts';
 import { openStopScanner } from './stop-scanner.ts';
 import { openTokenText } from './token-text.ts';
@@ -22,10 +28,15 @@ export type ChatModel = {
   readonly templateKwargs: TemplateKwargs;
 };
 
-/** The contract's: a job has no seed of its own, and the same job gives the same answer. */
+/** The contract's, for a job without a seed of its own: the same job gives the same answer. */
 const SEED = 1234;
+/** The library keeps the lower half of a seed. */
+const SEEDS = 2 ** 32;
 /** The studio is told of progress four times a second at most. */
 const PROGRESS_MS = 250;
+
+/** What decides how the next token is chosen, and when to stop. */
+type Sampling = Pick<LlmTask, 'maxTokens' | 'temperature' | 'topP' | 'stop' | 'seed'>;
 
 type Answer = { content: string; reasoning: string; tokens: number; finish: 'stop' | 'length' };
 
@@ -33,16 +44,8 @@ export async function complete(chat: ChatModel, task: LlmTask, context: RunConte
   const startedMs = performance.now();
   const prompt = promptOf(chat, task);
   const grammar = task.jsonSchema === undefined ? undefined : await grammarFor(chat.model.llama, task.jsonSchema);
-  const place = await chat.sequences.acquire(context.signal, () => context.progress({ ratio: 0 }));
-  const answering = (async () => {
-    // Given back only when the answer has ended: after a cancel the library still computes what it was given last.
-    using held = place;
-    context.signal.throwIfAborted();
-    const state = grammar && new LlamaGrammarEvaluationState({ model: chat.model, grammar });
-    return await answer(chat, held.sequence, task, prompt, state, context);
-  })();
-  const { content, reasoning, tokens, finish } = await unlessAborted(answering, context.signal);
-  context.progress({ ratio: 1 });
+  const split = openReasoning(prompt.opensThought, context.reasoning);
+  const { content, reasoning, tokens, finish } = await generate(chat, task, prompt.tokens, split, grammar, context);
   return {
     kind: 'json',
     value: {
@@ -65,17 +68,70 @@ export async function complete(chat: ChatModel, task: LlmTask, context: RunConte
   };
 }
 
+/** Goes on with a text as it stands: no template, and nothing that is taken for a thought. */
+export async function completeText(
+  chat: ChatModel,
+  task: Extract<LlmRequest, { operation: 'complete' }>,
+  context: RunContext,
+): Promise<EngineResult> {
+  const tokens = withBos(chat, chat.model.tokenize(task.prompt, false));
+  // A model without a first token of its own has nothing to begin an empty text from.
+  if (tokens.length === 0) throw new Failure('INPUT_INVALID', 'the prompt is empty');
+  checkFits(chat, tokens);
+  const answer = await generate(chat, task, tokens, withoutReasoning(), undefined, context);
+  const value: CompleteAnswer = {
+    text: answer.content,
+    finish_reason: answer.finish,
+    usage: {
+      prompt_tokens: tokens.length,
+      completion_tokens: answer.tokens,
+      total_tokens: tokens.length + answer.tokens,
+    },
+  };
+  return { kind: 'json', value };
+}
+
+/** Waits for a place, and answers there. */
+async function generate(
+  chat: ChatModel,
+  task: Sampling,
+  prompt: readonly Token[],
+  split: Reasoning,
+  grammar: LlamaGrammar | undefined,
+  context: RunContext,
+): Promise<Answer> {
+  const place = await chat.sequences.acquire(context.signal, () => context.progress({ ratio: 0 }));
+  const answering = (async () => {
+    // Given back only when the answer has ended: after a cancel the library still computes what it was given last.
+    using held = place;
+    context.signal.throwIfAborted();
+    const state = grammar && new LlamaGrammarEvaluationState({ model: chat.model, grammar });
+    return await answer(chat, held.sequence, task, prompt, split, state, context);
+  })();
+  const answered = await unlessAborted(answering, context.signal);
+  context.progress({ ratio: 1 });
+  return answered;
+}
+
 type Prompt = { readonly tokens: Token[]; readonly opensThought: boolean };
 
-function promptOf({ model, template, sequences, addBos, templateKwargs }: ChatModel, task: LlmTask): Prompt {
+function promptOf(chat: ChatModel, task: LlmTask): Prompt {
+  const { model, template, templateKwargs } = chat;
   const text = template.render(conversation(task), { ...templateKwargs, ...task.chatTemplateKwargs });
-  const tokens = model.tokenize(text, true);
-  const { bos } = model.tokens;
-  if (addBos && bos !== null && tokens[0] !== bos) tokens.unshift(bos);
-  const { length } = tokens;
+  const tokens = withBos(chat, model.tokenize(text, true));
   // The library's generator ends at once without a token to begin from.
-  if (length === 0) throw new Failure('INPUT_INVALID', "the model's chat template made an empty prompt");
-  if (length < sequences.contextSize) return { tokens, opensThought: text.trimEnd().endsWith('<think>') };
+  if (tokens.length === 0) throw new Failure('INPUT_INVALID', "the model's chat template made an empty prompt");
+  checkFits(chat, tokens);
+  return { tokens, opensThought: text.trimEnd().endsWith('<think>') };
+}
+
+function withBos({ model, addBos }: ChatModel, tokens: Token[]): Token[] {
+  const { bos } = model.tokens;
+  return addBos && bos !== null && tokens[0] !== bos ? [bos, ...tokens] : tokens;
+}
+
+function checkFits({ sequences }: ChatModel, { length }: readonly Token[]): void {
+  if (length < sequences.contextSize) return;
   const advice = 'shorten the messages, or give the model a larger contextSize';
   throw new Failure(
     'INPUT_INVALID',
@@ -86,17 +142,17 @@ function promptOf({ model, template, sequences, addBos, templateKwargs }: ChatMo
 async function answer(
   chat: ChatModel,
   sequence: LlamaContextSequence,
-  task: LlmTask,
-  prompt: Prompt,
+  task: Sampling,
+  prompt: readonly Token[],
+  reasoning: Reasoning,
   grammar: LlamaGrammarEvaluationState | undefined,
   context: RunContext,
 ): Promise<Answer> {
   const { signal } = context;
   // The last token of an answer is never computed on, so a full context is prompt and answer together.
-  const budget = Math.min(Math.max(1, task.maxTokens), chat.sequences.contextSize - prompt.tokens.length);
-  const texts = openTokenText(chat.model, prompt.tokens);
+  const budget = Math.min(Math.max(1, task.maxTokens), chat.sequences.contextSize - prompt.length);
+  const texts = openTokenText(chat.model, prompt);
   const stops = openStopScanner(task.stop ?? []);
-  const reasoning = openReasoning(prompt.opensThought);
   let tokens = 0;
   let toldMs = 0;
 
@@ -121,13 +177,13 @@ async function answer(
   }
 
   await sequence.clearHistory();
-  const last = await readPrompt(chat, sequence, prompt.tokens, signal, tell);
+  const last = await readPrompt(chat, sequence, prompt, signal, tell);
   const generated = sequence.evaluate(last, {
     temperature: Math.max(0, task.temperature),
     // The library's own defaults (40, 0.95) would narrow the choice where the job did not ask for it.
     topK: 0,
     topP: task.topP ?? 1,
-    seed: SEED,
+    seed: (task.seed ?? SEED) % SEEDS,
     // A thought that the template has begun is free text; the grammar is for the answer after it.
     ...(grammar && { grammarEvaluationState: () => (reasoning.thinking ? undefined : grammar) }),
   });

@@ -9,6 +9,7 @@ export const llamaCpp: EngineDescriptor = {
   id: 'llama-cpp',
   kinds: ['llm'],
   models: { llm: ['llama-cpp:*'] },
+  llmRequests: true,
   // llama.cpp answers many a bad file or full device with abort().
   isolation: 'process',
   moduleUrl: beside('engine'),

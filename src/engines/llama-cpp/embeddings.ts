@@ -1,12 +1,11 @@
 // Text in, vectors out: for the local API. A chat model can do it as well as one made for it.
 import type { LlamaEmbeddingContext, LlamaModel } from 'node-llama-cpp';
 import { Failure } from '../../protocol/failure.ts';
-
-export type Embedded = { readonly vectors: readonly (readonly number[])[]; readonly tokens: number };
+import type { EmbedAnswer } from '../engine.ts';
 
 export type Embedder = AsyncDisposable & {
   /** One vector of length 1 for each text. A text that does not fit is refused, never cut. */
-  embed(texts: readonly string[], signal: AbortSignal): Promise<Embedded>;
+  embed(texts: readonly string[], signal: AbortSignal): Promise<EmbedAnswer>;
 };
 
 /** Its memory is taken with the first text, since most models are never asked. */

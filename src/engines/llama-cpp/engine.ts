@@ -2,14 +2,15 @@
 // each, since much of what can go wrong in llama.cpp ends the process.
 import { InsufficientMemoryError, type LlamaModel } from 'node-llama-cpp';
 import { Failure } from '../../protocol/failure.ts';
-import type { Engine, LoadContext, LoadedModel, ModelRef } from '../engine.ts';
+import type { EmbedAnswer, Engine, LoadContext, LoadedModel, ModelRef } from '../engine.ts';
 import { type Backend, openBackend } from './backend.ts';
 import { compileTemplate } from './chat-template.ts';
 import { checkModel, type ModelFacts } from './check-model.ts';
-import { type ChatModel, complete } from './completion.ts';
+import { type ChatModel, complete, completeText } from './completion.ts';
 import { type Embedder, openEmbedder } from './embeddings.ts';
 import { pickModelFile } from './model-file.ts';
 import { openSequences, type Sequences } from './sequences.ts';
+import { tokenize } from './tokenize.ts';
 
 /** Tokens, unless the model says otherwise: the contract's, since a model's trained length may cost many gigabytes. */
 const CONTEXT_DEFAULT = 8192;
@@ -17,12 +18,9 @@ const CONTEXT_DEFAULT = 8192;
 const BATCH = { gpu: 512, cpu: 128 };
 const OUT_OF_MEMORY = /out of memory|failed to allocate|unable to allocate|cudaMalloc|ErrorOutOfDeviceMemory/i;
 
-/** What the local API can do with a model beyond running jobs. */
-export type LoadedLlama = LoadedModel & Pick<Embedder, 'embed'>;
+export const engine: Engine = { load };
 
-export const engine = { load } satisfies Engine;
-
-async function load(ref: ModelRef, context: LoadContext): Promise<LoadedLlama> {
+async function load(ref: ModelRef, context: LoadContext): Promise<LoadedModel> {
   const owned: AsyncDisposable[] = [];
   try {
     return await loadInto(owned, ref, context);
@@ -33,7 +31,7 @@ async function load(ref: ModelRef, context: LoadContext): Promise<LoadedLlama> {
 }
 
 /** What it opens is added to `owned` as soon as it is there. */
-async function loadInto(owned: AsyncDisposable[], ref: ModelRef, context: LoadContext): Promise<LoadedLlama> {
+async function loadInto(owned: AsyncDisposable[], ref: ModelRef, context: LoadContext): Promise<LoadedModel> {
   const { signal, settings } = context;
   signal.throwIfAborted();
   context.progress(0);
@@ -66,7 +64,7 @@ function loaded(
   chat: ChatModel | undefined,
   embedder: Embedder,
   dispose: () => Promise<void>,
-): LoadedLlama {
+): LoadedModel {
   return {
     get memoryBytes() {
       return memoryOf(model, backend, chat?.sequences);
@@ -76,14 +74,20 @@ function loaded(
       if (task.kind !== 'llm') {
         throw new Failure('KIND_UNSUPPORTED', `llama-cpp engine cannot serve ${task.kind} tasks`);
       }
-      if (chat) return complete(chat, task, context);
+      if ('operation' in task) {
+        if (task.operation === 'tokenize') return tokenize(model, task);
+        if (task.operation === 'embed') {
+          const value: EmbedAnswer = await embedder.embed(task.texts, context.signal);
+          return { kind: 'json', value };
+        }
+        if (chat) return completeText(chat, task, context);
+      } else if (chat) return complete(chat, task, context);
       const advice = 'use a file of the model that has one (tokenizer.chat_template)';
       throw new Failure(
         'MODEL_INVALID',
         `\`${name}\` has no chat template, so it cannot hold a conversation; ${advice}`,
       );
     },
-    embed: embedder.embed,
     [Symbol.asyncDispose]: dispose,
   };
 }

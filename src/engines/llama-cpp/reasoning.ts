@@ -13,8 +13,11 @@ export type Reasoning = {
   readonly thinking: boolean;
 };
 
-/** `opened`: the chat template itself began the block, so the model only closes it. */
-export function openReasoning(opened: boolean): Reasoning {
+/**
+ * `opened`: the chat template itself began the block, so the model only closes it. `tell` is given the thought piece by
+ * piece; all pieces together, trimmed, are the `reasoning` of the end.
+ */
+export function openReasoning(opened: boolean, tell: (thought: string) => void = () => {}): Reasoning {
   let state: 'opening' | 'thinking' | 'answering' = opened ? 'thinking' : 'opening';
   let thought: string | undefined = opened ? '' : undefined;
   let content = '';
@@ -39,11 +42,16 @@ export function openReasoning(opened: boolean): Reasoning {
     const all = held + text;
     const at = all.indexOf(CLOSE);
     const sure = at < 0 ? Math.max(0, all.length - CLOSE.length + 1) : at;
-    thought += all.slice(0, sure);
+    think(all.slice(0, sure));
     held = at < 0 ? all.slice(sure) : '';
     if (at < 0) return '';
     state = 'answering';
     return answering(all.slice(at + CLOSE.length));
+  }
+
+  function think(piece: string): void {
+    thought += piece;
+    if (piece !== '') tell(piece);
   }
 
   function answering(text: string): string {
@@ -61,7 +69,7 @@ export function openReasoning(opened: boolean): Reasoning {
     },
     end() {
       const rest = state === 'opening' ? answering(held.trim()) : '';
-      if (state === 'thinking') thought += held;
+      if (state === 'thinking') think(held);
       held = '';
       // A block that was closed but not opened: the contract takes all before its end for thought. What was passed on
       // already stays so.
@@ -76,5 +84,18 @@ export function openReasoning(opened: boolean): Reasoning {
     get thinking() {
       return state === 'thinking';
     },
+  };
+}
+
+/** For a text that is no conversation: all of it is the answer, white space and tags included. */
+export function withoutReasoning(): Reasoning {
+  let content = '';
+  return {
+    push(text) {
+      content += text;
+      return text;
+    },
+    end: () => ({ rest: '', content, reasoning: '' }),
+    thinking: false,
   };
 }

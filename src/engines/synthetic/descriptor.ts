@@ -16,6 +16,7 @@ export const synthetic: EngineDescriptor = {
   id: 'synthetic',
   kinds: ['image', 'llm', 'audio_stt', 'audio_tts', 'video'],
   models: SYNTHETIC_MODELS,
+  llmRequests: true,
   isolation: 'thread',
   // The sources run as .ts and the published package as .js, so the file follows the extension that runs now.
   moduleUrl: new URL(`./engine${extname(import.meta.url)}`, import.meta.url).href,

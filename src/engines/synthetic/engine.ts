@@ -5,6 +5,7 @@ import { Failure } from '../../protocol/failure.ts';
 import type { Task, TaskKind } from '../../protocol/index.ts';
 import type { Engine, EngineResult, LoadedModel, ModelRef, RunContext } from '../engine.ts';
 import { SYNTHETIC_MODELS } from './descriptor.ts';
+import { answer } from './requests.ts';
 import { completion, transcript } from './text.ts';
 
 export const engine: Engine = {
@@ -28,6 +29,7 @@ function loaded(model: ModelRef): LoadedModel {
         throw new Failure('MODEL_INVALID', `synthetic engine has no model \`${model.model}\` for ${task.kind} tasks`);
       }
       if ('operation' in task) {
+        if (task.kind === 'llm') return answer(task, context);
         throw new Failure('KIND_UNSUPPORTED', `synthetic engine knows no operation \`${task.operation}\``);
       }
       return runTask(task, model, context);

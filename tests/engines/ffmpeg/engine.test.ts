@@ -162,7 +162,13 @@ describe('the ffmpeg engine refuses', { skip: noFfmpeg }, () => {
       engine.load({ key: model, model, source: film().source }, { ...own, files: [], progress: nothing });
     await assert.rejects(load('wan2.2-ti2v'), { code: 'MODEL_INVALID' });
     await using loaded = await load('ffmpeg');
-    const run = loaded.run(task('llm', 'hi'), { ...own, progress: nothing, token: nothing, partial: nothing });
+    const run = loaded.run(task('llm', 'hi'), {
+      ...own,
+      progress: nothing,
+      token: nothing,
+      reasoning: nothing,
+      partial: nothing,
+    });
     await assert.rejects(run, { code: 'KIND_UNSUPPORTED', retryable: false });
   });
 });

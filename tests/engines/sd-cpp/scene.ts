@@ -121,6 +121,7 @@ export async function hearing(scene: Scene, settings?: Partial<EngineSettings>):
       if (progress.step !== undefined) stepped.resolve();
     },
     token: () => {},
+    reasoning: () => {},
     partial: () => {},
     log: (_level, message) => lines.push(message),
   };

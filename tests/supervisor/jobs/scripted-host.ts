@@ -33,6 +33,13 @@ export function scriptedHost(): ScriptedHost {
     readyEngines: () => [],
     slots: () => ({}),
     models: () => [],
+    keyOf: ({ model }) => model,
+    loadVerdict: () => ({ kind: 'ready' }),
+    load: () => ({ done: Promise.reject(new Failure('ENGINE_UNAVAILABLE', 'no engine here')), cancel() {} }),
+    async unload() {},
+    setPinned() {},
+    memory: () => Promise.reject(new Error('no memory here')),
+    changes: new EventTarget(),
     configure() {},
     verdict() {
       return this.verdictNow;
