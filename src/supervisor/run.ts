@@ -105,9 +105,9 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     probed: registry.report,
     scratchRoot: paths.scratch,
     log: (level, message, fields) => logs[level]('host', message, fields),
-    changed: () => turns.hostChanged(),
   });
   using turns = openTurns({ host });
+  host.changes.addEventListener('change', () => turns.hostChanged());
   let chosenBefore = operatorsPart(config.current);
   configChanges.addEventListener('change', () => {
     host.configure(settings());
