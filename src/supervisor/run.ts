@@ -24,6 +24,7 @@ import { openLocalJobs } from './local/local-jobs.ts';
 import { type Logs, openLogs } from './logs/logs.ts';
 import { machineName, packageVersion, username } from './machine.ts';
 import { openMemoryFile } from './memory/memory-file.ts';
+import { openModels } from './models/models.ts';
 import { stateOf } from './registration/registration-state.ts';
 import { openVitals, type Vitals } from './service/vitals.ts';
 import { SESSION_TIMES } from './session/session.ts';
@@ -146,6 +147,13 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     }),
   });
 
+  await using models = await openModels({
+    paths,
+    host,
+    enginesChanged: registry.changes,
+    engineSettings: forEngines,
+    logs,
+  });
   const recorder = openRecorder();
   const { modelsRoot } = forEngines;
   await using activity = await openActivity({ logs, recorder, previewDir: paths.previews, modelsRoot });
@@ -164,11 +172,12 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     configChanges,
     logs,
     host,
-    models: undefined as never,
+    models,
     activity,
     localJobs,
     daemon,
     version: packageVersion(),
+    asked: registry.begin,
   };
   await using localApi = startLocalApi(apiParts);
 

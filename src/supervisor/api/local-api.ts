@@ -46,6 +46,7 @@ export async function openLocalApi(parts: ApiParts, times: ApiTimes = API_TIMES)
     if (path === '/healthz' && incoming.method === 'GET') return answerJson(outgoing, health());
     const refusal = refusalOf(incoming.headers, token, !WITHOUT_TOKEN.includes(path));
     if (refusal) return refuse(incoming, outgoing, refusal.status, refusal.text);
+    if (app === undefined) parts.asked?.();
     app ??= import('./app.ts').then(({ openApp, listenerOf }) => listenerOf(openApp(parts), closing.signal));
     answering.add(outgoing);
     outgoing.once('close', () => answering.delete(outgoing));

@@ -19,6 +19,8 @@ export type ApiParts = {
   readonly daemon: DaemonControl;
   readonly metrics?: Metrics;
   readonly version: string;
+  /** Called before the first request that gets past the guards. */
+  readonly asked?: () => void;
   /** How long a caller waits for a model that is being loaded, in ms. Default 60 000. */
   readonly loadWaitMs?: number;
 };

@@ -94,6 +94,7 @@ function observe(request: LocalRequest, jobId: string, collector: Collector, act
       observer?.progress?.(progress);
     },
     token: (text) => observer?.token?.(text),
+    reasoning: (text) => observer?.reasoning?.(text),
     log: (level, message) => activity.log(jobId, level, 'engine', message),
     async write(chunk) {
       collector.add(chunk);

@@ -57,15 +57,14 @@ function wantedOf(body: Body, signal: AbortSignal): Wanted {
   return {
     kind: 'llm',
     model: body.model,
-    task: () =>
-      ({
-        kind: 'llm',
-        operation: 'complete',
-        ...{ prompt: promptOf(body), maxTokens, temperature },
-        ...(topP !== undefined && { topP }),
-        ...(stop && { stop }),
-        ...(seed !== undefined && { seed }),
-      }) as never,
+    task: () => ({
+      kind: 'llm',
+      operation: 'complete',
+      ...{ prompt: promptOf(body), maxTokens, temperature },
+      ...(topP !== undefined && { topP }),
+      ...(stop && { stop }),
+      ...(seed !== undefined && { seed }),
+    }),
     deadlineMs: body.deadline_ms,
     keepAliveMs: keepAliveMs(body.keep_alive),
     signal,

@@ -17,8 +17,8 @@ const TEXTS_MAX = 2048;
 const Body = z.object({
   model: absent(z.string()),
   input: z.union(
-    [z.string(), z.array(z.string()).min(1).max(TEXTS_MAX)],
-    `expected a text or a list of 1 to ${TEXTS_MAX} texts; lists of tokens are not taken`,
+    [z.string().min(1), z.array(z.string().min(1)).min(1).max(TEXTS_MAX)],
+    `expected a text or a list of 1 to ${TEXTS_MAX} texts, none of them empty; lists of tokens are not taken`,
   ),
   encoding_format: absent(z.enum(['float', 'base64'])),
   dimensions: absent(z.number()),
@@ -39,7 +39,7 @@ export function openAiEmbeddingRoutes(parts: ApiParts): ApiRoutes {
     const { result, jobId, temperature, entry } = await runLocal(parts, {
       kind: 'llm',
       model: body.model,
-      task: () => ({ kind: 'llm', operation: 'embed', texts }) as never,
+      task: () => ({ kind: 'llm', operation: 'embed', texts }),
       keepAliveMs: keepAliveMs(body.keep_alive),
       signal: clientGone(c.env.outgoing),
     });

@@ -30,7 +30,7 @@ export function tokenizeRoutes(parts: ApiParts): ApiRoutes {
       const { result, temperature } = await runLocal(parts, {
         kind: 'llm',
         model,
-        task: () => ({ kind: 'llm', operation: 'tokenize', text: content, addSpecial }) as never,
+        task: () => ({ kind: 'llm', operation: 'tokenize', text: content, addSpecial }),
         signal: clientGone(c.env.outgoing),
       });
       const { tokens } = Tokens.parse(result.kind === 'json' ? result.value : undefined);
