@@ -3,7 +3,7 @@
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { EngineLogLevel, EngineSettings } from '../engines/engine.ts';
+import type { EngineLogLevel, EngineSettings, LocalModelFile } from '../engines/engine.ts';
 import { Failure, type FailureReport } from '../protocol/failure.ts';
 import type { ModelSource } from '../protocol/index.ts';
 import { modelRef } from './model-key.ts';
@@ -22,28 +22,29 @@ export type FetchOptions = {
 export type FetchEvent =
   | { readonly kind: 'progress'; readonly ratio: number }
   | { readonly kind: 'log'; readonly level: EngineLogLevel; readonly message: string }
-  | { readonly kind: 'end'; readonly failure?: FailureReport };
+  | { readonly kind: 'fetched'; readonly files: readonly LocalModelFile[] }
+  | { readonly kind: 'failed'; readonly failure: FailureReport };
 
-/** Rejects with a `Failure`, `CANCELLED` when `signal` aborts. Files that are there already cost a look, no download. */
+/** Resolves with where the files lie. Rejects with a `Failure`, `CANCELLED` when `signal` aborts. Files that are there already cost a look, no download. */
 export async function fetchModel(
   wanted: { readonly model: string; readonly source: ModelSource },
   { settings, signal, progress, log }: FetchOptions,
-): Promise<void> {
+): Promise<readonly LocalModelFile[]> {
   if (signal.aborted) throw cancelled();
   const worker = new Worker(ENTRY, { workerData: { model: modelRef(wanted.model, wanted.source), settings } });
   const abort = (): void => worker.postMessage('abort');
   signal.addEventListener('abort', abort, { once: true });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<readonly LocalModelFile[]>();
   worker.on('message', (event: FetchEvent) => {
     if (event.kind === 'progress') progress(event.ratio);
     else if (event.kind === 'log') log(event.level, event.message);
-    else if (event.failure === undefined) resolve();
+    else if (event.kind === 'fetched') resolve(event.files);
     else reject(new Failure(event.failure.code, event.failure.message));
   });
   worker.on('error', (cause) => reject(new Failure('INTERNAL', `the thread that fetches files died`, { cause })));
   worker.on('exit', (code) => reject(new Failure('INTERNAL', `the thread that fetches files ended with code ${code}`)));
   try {
-    await promise;
+    return await promise;
   } catch (thrown) {
     throw signal.aborted ? cancelled() : thrown;
   } finally {

@@ -14,15 +14,15 @@ function tell(event: FetchEvent): void {
 
 parentPort?.once('message', () => aborting.abort(new Failure('CANCELLED', 'fetching was stopped')));
 try {
-  await ensureModelFiles(model, {
+  const files = await ensureModelFiles(model, {
     ...{ signal: aborting.signal, settings },
     progress: (ratio) => tell({ kind: 'progress', ratio }),
     log: (level, message) => tell({ kind: 'log', level, message }),
   });
-  tell({ kind: 'end' });
+  tell({ kind: 'fetched', files });
 } catch (thrown) {
   const { code, message } = toFailure(thrown, 'DOWNLOAD_FAILED');
-  tell({ kind: 'end', failure: { code, message } });
+  tell({ kind: 'failed', failure: { code, message } });
 }
 // The thread ends when nothing can come to it any more.
 parentPort?.close();

@@ -10,6 +10,7 @@ import { UsageError } from './command.ts';
 import { configCommand } from './config-command.ts';
 import { doctorCommand } from './doctor-command.ts';
 import { disableCommand, enableCommand } from './enable-command.ts';
+import { modelsCommand } from './models-command.ts';
 import { registerCommand } from './register-command.ts';
 import { runCommand } from './run-command.ts';
 import { installServiceCommand, uninstallServiceCommand } from './service-command.ts';
@@ -24,6 +25,7 @@ const COMMANDS = [
   doctorCommand,
   registerCommand,
   setThresholdCommand,
+  modelsCommand,
   enableCommand,
   disableCommand,
   configCommand,
