@@ -15,6 +15,7 @@ import { openPauseSwitch } from './daemon/pause-switch.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
 import { openOutbox } from './delivery/outbox.ts';
 import { deviceBudgetBytes } from './device/budget.ts';
+import { openDeviceWatch } from './device/device-watch.ts';
 import { hasMemoryOfItsOwn, type ProbedDevice, probeDevice } from './device/probe.ts';
 import { openEngineRegistry } from './engines/registry.ts';
 import { EXIT } from './exit-codes.ts';
@@ -24,6 +25,7 @@ import { openLocalJobs } from './local/local-jobs.ts';
 import { type Logs, openLogs } from './logs/logs.ts';
 import { machineName, packageVersion, username } from './machine.ts';
 import { openMemoryFile } from './memory/memory-file.ts';
+import { publishModels } from './models/model-events.ts';
 import { openModels } from './models/models.ts';
 import { stateOf } from './registration/registration-state.ts';
 import { openVitals, type Vitals } from './service/vitals.ts';
@@ -97,8 +99,11 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     modelsInRam: forEngines.gpu === 'cpu' || !hasMemoryOfItsOwn(device),
     logs,
   });
+  // A model that computes on the CPU takes nothing of the GPU.
+  const deviceWatch = openDeviceWatch(forEngines.gpu === 'cpu' ? 'unknown' : device.source);
   await using host = await openHost({
     settings: settings(),
+    freeBytes: deviceWatch.freeBytes,
     extraEngines: ownEngines,
     onlyEngines,
     engineSettings: forEngines,
@@ -106,6 +111,10 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     probed: registry.report,
     scratchRoot: paths.scratch,
     log: (level, message, fields) => logs[level]('host', message, fields),
+  });
+  await using models = await openModels({
+    ...{ paths, host, logs, engineSettings: forEngines, enginesChanged: registry.changes },
+    restore: trialFile === undefined,
   });
   using turns = openTurns({ host });
   host.changes.addEventListener('change', () => turns.hostChanged());
@@ -147,16 +156,10 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     }),
   });
 
-  await using models = await openModels({
-    paths,
-    host,
-    enginesChanged: registry.changes,
-    engineSettings: forEngines,
-    logs,
-  });
   const recorder = openRecorder();
   const { modelsRoot } = forEngines;
   await using activity = await openActivity({ logs, recorder, previewDir: paths.previews, modelsRoot });
+  publishModels(models, activity.events);
   const localJobs = openLocalJobs({ host, turns, hold: updates.hold, activity, recorder, logs });
   const pauseSwitch = openPauseSwitch();
   const sessionStatus = openSessionStatus(stateOf(config.current, new Date()));
@@ -197,6 +200,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     activity,
     turns,
     localJobs,
+    models,
     pauseSwitch,
     sessionStatus,
     stop,

@@ -13,6 +13,7 @@ import { type Jobs, openJobs } from './jobs/jobs.ts';
 import type { Turns } from './jobs/turns.ts';
 import type { LocalJobs } from './local/types.ts';
 import type { Logs } from './logs/logs.ts';
+import type { Models } from './models/types.ts';
 import { pause, pauseUntil, settlesWithin } from './pause.ts';
 import { type Credentials, passRegistration } from './registration/registration-gate.ts';
 import type { Vitals } from './service/vitals.ts';
@@ -28,6 +29,7 @@ export type WorkerOptions = {
   readonly configChanges: EventTarget;
   readonly logs: Logs;
   readonly host: Host;
+  readonly models: Pick<Models, 'learn'>;
   readonly registry: EngineRegistry;
   readonly outbox: Outbox;
   readonly activity: Activity;
@@ -182,7 +184,10 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
         // Not earlier: loading native libraries must not keep the worker from its hello.
         options.registry.begin();
       },
-      offered: jobs.offered,
+      offered(claim) {
+        jobs.offered(claim);
+        options.models.learn(claim);
+      },
       cancelled: jobs.cancelled,
       acknowledged(kind, jobId) {
         logs.info('job', kind === 'complete' ? 'the studio has the result' : 'the studio has noted the failure', {

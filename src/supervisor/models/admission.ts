@@ -1,8 +1,7 @@
 // Whether a model can have the memory that it needs, now or once others have gone. Pure. The host's ledger and what is
 // free on the device are both asked: other programs use the same device, and estimates are wrong.
 import type { TaskKind } from '../../protocol/index.ts';
-import type { LoadedModelInfo } from '../../workers/types.ts';
-import type { MemoryView, LoadVerdict as Verdict } from './model-host.ts';
+import type { LoadedModelInfo, MemoryView, Verdict } from '../../workers/types.ts';
 import { ModelError } from './types.ts';
 
 const GIB = 1024 ** 3;
@@ -40,7 +39,8 @@ export function memoryRefusal(question: MemoryQuestion): ModelError | undefined 
       });
     }
   }
-  if (memory.freeBytes === undefined) return undefined;
+  // One of which nobody has said what it takes is loaded to find that out.
+  if (memory.freeBytes === undefined || needed === 0) return undefined;
   const free = memory.freeBytes + sum(question.models.filter((model) => canLeave(model, question)).map(heldBytes));
   if (needed <= free - memory.marginBytes) return undefined;
   const why = 'other programs use the device, or earlier estimates were too small; close them, or unload a model';

@@ -1,12 +1,11 @@
 // Keeps the life of every model in the catalogue: takes what is asked and what the host shows through lifecycle.ts, and
 // carries out the effects. It writes no file, and decides neither what may be loaded nor what stays resident.
 import { toFailure } from '../../protocol/index.ts';
-import type { LoadedModelInfo } from '../../workers/types.ts';
+import type { Host, HostModel, LoadedModelInfo } from '../../workers/types.ts';
 import type { Logs } from '../logs/logs.ts';
 import { type Life, type LifeEvent, type Sight, step, UNLOADED } from './lifecycle.ts';
-import { atRatio, inPhase, type LoadClock, startClock } from './load-clock.ts';
+import { atRatio, inPhase, type LoadClock, type LoadPhase, startClock } from './load-clock.ts';
 import { type LoadHost, loadModel } from './load-model.ts';
-import type { ModelHost as Host, HostModel } from './model-host.ts';
 import { type CatalogueEntry, ModelError } from './types.ts';
 
 export const GIB = 1024 ** 3;
@@ -37,8 +36,8 @@ export type Kept = {
   readonly since: Date;
   /** While a load of ours is under way. */
   readonly clock: LoadClock | undefined;
-  /** While a job loads it. */
-  readonly jobPhase: 'fetching' | 'loading' | undefined;
+  /** While it is being loaded, for a job or for us, as the host tells it. */
+  readonly coming: { readonly phase: LoadPhase; readonly progress: number | undefined } | undefined;
   /** Of the load that is under way or was the last one: settles with it, rejects with its failure. */
   readonly load: Promise<void> | undefined;
 };
@@ -170,18 +169,18 @@ export function openKeeper({ host, enginesChanged, logs, changed, moved }: Keepe
   function look(): void {
     clearImmediate(lookSoon);
     lookSoon = undefined;
-    const seen = new Map<string, LoadedModelInfo['state']>();
-    for (const { key, state } of host.models()) {
-      const known = seen.get(key);
-      if (known === undefined || RANK[state] > RANK[known]) seen.set(key, state);
+    const seen = new Map<string, LoadedModelInfo>();
+    for (const info of host.models()) {
+      const known = seen.get(info.key);
+      if (known === undefined || RANK[info.state] > RANK[known.state]) seen.set(info.key, info);
     }
     for (const kept of [...models.values()]) {
-      const state = seen.get(kept.key);
-      const jobPhase = state === 'fetching' || state === 'loading' ? state : undefined;
-      const isNews = jobPhase !== kept.jobPhase;
-      kept.jobPhase = jobPhase;
-      apply(kept, { kind: 'seen', sight: state === undefined ? 'absent' : SIGHTS[state] });
-      if (isNews && kept.life.state === 'loading') changed(kept);
+      const info = seen.get(kept.key);
+      const phase = info?.state === 'fetching' || info?.state === 'loading' ? info.state : undefined;
+      const { phase: phaseBefore, progress: before } = kept.coming ?? {};
+      kept.coming = phase && { phase, progress: info?.progress };
+      apply(kept, { kind: 'seen', sight: info === undefined ? 'absent' : SIGHTS[info.state] });
+      if (kept.life.state === 'loading' && (phase !== phaseBefore || info?.progress !== before)) changed(kept);
     }
   }
 
@@ -250,7 +249,7 @@ export function openKeeper({ host, enginesChanged, logs, changed, moved }: Keepe
           ? Object.assign(known, { entry })
           : {
               ...{ entry, key, life: UNLOADED, since: new Date() },
-              ...{ clock: undefined, jobPhase: undefined, load: undefined },
+              ...{ clock: undefined, coming: undefined, load: undefined },
               waiters: new Set(),
             };
       models.set(entry.id, kept);

@@ -2,9 +2,8 @@
 // it is loaded. Ends with the model loaded, or with the failure that says why not.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../../protocol/index.ts';
-import type { JobObserver } from '../../workers/types.ts';
+import type { Host, HostModel, LoadObserver, LoadRun } from '../../workers/types.ts';
 import { memoryRefusal } from './admission.ts';
-import type { ModelHost as Host, HostModel, LoadRun } from './model-host.ts';
 
 /** The host tells of every change; this is for what it cannot see, such as memory that another program gives back. */
 const LOOK_AGAIN_MS = 5_000;
@@ -16,7 +15,7 @@ export type LoadOptions = {
   /** Dispatches `change` when an engine became ready. */
   readonly enginesChanged: EventTarget;
   readonly model: HostModel;
-  readonly observer: Pick<JobObserver, 'phase' | 'loadProgress' | 'log'>;
+  readonly observer: LoadObserver;
   /** Resolves when no other model of the group is loaded. */
   readonly makeWay: () => Promise<void>;
   /** Why it does not begin yet. Called again when the reason changes. */

@@ -2,13 +2,12 @@
 // survive, and given to the keeper. It knows the catalogue, the residency and the keeper, and joins the three.
 import { type JobClaim, type TaskKind, toFailure } from '../../protocol/index.ts';
 import { fetchModel } from '../../workers/fetch-model.ts';
-import type { EngineSettings } from '../../workers/types.ts';
+import type { EngineSettings, Host } from '../../workers/types.ts';
 import type { Logs } from '../logs/logs.ts';
 import { memoryRefusal } from './admission.ts';
 import { openCatalogue } from './catalogue.ts';
 import { isGone, type KeeperHost, type Kept, modelOf, openKeeper } from './keeper.ts';
 import type { Life } from './lifecycle.ts';
-import type { ModelHost as Host } from './model-host.ts';
 import { openResidency } from './residency.ts';
 import { openReloads, restoreResident } from './restore.ts';
 import { type Asked, type CatalogueEntry, ModelError, type Models, type ModelView } from './types.ts';
@@ -22,6 +21,8 @@ export type ModelsOptions = {
   readonly enginesChanged: EventTarget;
   /** For fetching files without loading them. */
   readonly engineSettings: EngineSettings;
+  /** Whether resident models are loaded now. Not in the trial of a new version, which is to disturb nobody. */
+  readonly restore: boolean;
   readonly logs: Pick<Logs, 'info' | 'warn' | 'error' | 'debug'>;
 };
 
@@ -207,7 +208,7 @@ export async function openModels(options: ModelsOptions): Promise<Models> {
   }
 
   const restoring = restoreResident({
-    entries: catalogue.list().filter(({ id, enabled }) => enabled && residency.has(id)),
+    entries: catalogue.list().filter(({ id, enabled }) => options.restore && enabled && residency.has(id)),
     ...{ keeper, logs, signal: closing.signal },
   });
 

@@ -12,7 +12,7 @@ export type ViewFacts = {
   readonly nowMs: number;
 };
 
-export function viewOf({ entry, life, since, clock, jobPhase }: Kept, facts: ViewFacts): ModelView {
+export function viewOf({ entry, life, since, clock, coming }: Kept, facts: ViewFacts): ModelView {
   const { resident, readyEngines, nowMs } = facts;
   const { kind, source, enabled } = entry;
   const isReady = readyEngines.some(({ id, kinds }) => id === source.engine && kinds.includes(kind));
@@ -24,6 +24,11 @@ export function viewOf({ entry, life, since, clock, jobPhase }: Kept, facts: Vie
     loadable: enabled && isReady,
     ...(life.state === 'failed' && { error: life.error }),
     ...(life.state === 'loading' && clock !== undefined && readClock(clock, nowMs)),
-    ...(life.state === 'loading' && clock === undefined && jobPhase !== undefined && { phase: jobPhase }),
+    ...(life.state === 'loading' && clock === undefined && coming !== undefined && ofJob(coming)),
   };
+}
+
+/** Nobody here has watched it from its beginning, so nothing is known of its pace. */
+function ofJob({ phase, progress }: NonNullable<Kept['coming']>): Pick<ModelView, 'phase' | 'progress'> {
+  return { phase, ...(progress !== undefined && { progress }) };
 }

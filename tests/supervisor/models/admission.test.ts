@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type MemoryQuestion, memoryRefusal } from '../../../src/supervisor/models/admission.ts';
-import type { MemoryView, LoadVerdict as Verdict } from '../../../src/supervisor/models/model-host.ts';
-import type { LoadedModelInfo } from '../../../src/workers/types.ts';
+import type { LoadedModelInfo, MemoryView, Verdict } from '../../../src/workers/types.ts';
 
 const GIB = 1024 ** 3;
 
@@ -68,7 +67,7 @@ test('the device must have it free, and the margin besides', () => {
   assert.equal(ask(4, ready, { memory: memory({ free: 5 }) }), undefined);
   assert.equal(ask(4, ready, { memory: memory({ free: 4.9 }) }), '4/4.9/1');
   assert.equal(ask(4, noPlace, { memory: memory({ free: 4.9 }) }), '4/4.9/1');
-  assert.equal(ask(0, ready, { memory: memory({ free: 0 }) }), '0/0/1', 'also one that nobody has measured yet');
+  assert.equal(ask(0, ready, { memory: memory({ free: 0 }) }), undefined, 'nobody knows yet what it takes');
 });
 
 test('idle models would leave; pinned ones and those at work would not', () => {
