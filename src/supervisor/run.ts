@@ -33,6 +33,7 @@ import { SESSION_TIMES } from './session/session.ts';
 import type { LoopEnd } from './session/session-loop.ts';
 import { openSessionStatus } from './session/session-status.ts';
 import { listenForStop } from './stop.ts';
+import { startStreams } from './stream/start.ts';
 import { openTelemetry } from './telemetry.ts';
 import type { Relaunch } from './update/relaunch.ts';
 import { openUpdates } from './updates.ts';
@@ -170,15 +171,12 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     heartbeatMs: SESSION_TIMES.heartbeatMs,
     localApiUrl: () => localApi.url,
   });
+  await using streams = await startStreams({
+    ...{ config: config.current, env: process.env, host, models, activity, logs },
+    leaving: () => updates.hold.held || stop.stage !== 'running',
+  });
   const apiParts = {
-    config,
-    configChanges,
-    logs,
-    host,
-    models,
-    activity,
-    localJobs,
-    daemon,
+    ...{ config, configChanges, logs, host, models, activity, localJobs, streams, daemon },
     version: packageVersion(),
     asked: registry.begin,
   };
@@ -201,6 +199,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     turns,
     localJobs,
     models,
+    streams,
     pauseSwitch,
     sessionStatus,
     stop,

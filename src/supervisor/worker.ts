@@ -21,6 +21,7 @@ import { SESSION_TIMES, type Session, type SessionOwner } from './session/sessio
 import { keepSession, type LoopEnd } from './session/session-loop.ts';
 import type { SessionStatus } from './session/session-status.ts';
 import type { Stop } from './stop.ts';
+import type { Streams } from './stream/types.ts';
 import type { Updates } from './updates.ts';
 
 export type WorkerOptions = {
@@ -35,6 +36,7 @@ export type WorkerOptions = {
   readonly activity: Activity;
   readonly turns: Turns;
   readonly localJobs: LocalJobs;
+  readonly streams: Pick<Streams, 'running' | 'idle'>;
   readonly pauseSwitch: PauseSwitch;
   readonly sessionStatus: SessionStatus;
   readonly stop: Stop;
@@ -57,7 +59,8 @@ const HEARD_MS_MAX = 2 * SESSION_TIMES.heartbeatMs;
 
 /** Resolves when the worker has stopped: nothing runs any more, and what is finished is delivered or in the outbox. */
 export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
-  const { config, logs, host, outbox, stop, updates, localJobs, pauseSwitch, sessionStatus, turns, vitals } = options;
+  const { config, logs, host, outbox, stop, updates, localJobs, streams, pauseSwitch, sessionStatus, turns, vitals } =
+    options;
   const isPaused = (): boolean => pauseSwitch.paused || !config.current.autoEnabled;
   const delivery = openDelivery({
     outbox,
@@ -104,8 +107,8 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
   turns.changes.addEventListener('place', tellStudio);
 
   updates.begin({
-    busy: () => jobs.running().length + localJobs.running().length > 0,
-    idle: async () => void (await Promise.all([jobs.idle(), localJobs.idle()])),
+    busy: () => jobs.running().length + localJobs.running().length + streams.running() > 0,
+    idle: async () => void (await Promise.all([jobs.idle(), localJobs.idle(), streams.idle()])),
   });
 
   const sessionOver = new AbortController();

@@ -17,6 +17,7 @@ import { openAiImageRoutes } from './routes/openai-images.ts';
 import { openAiModelRoutes } from './routes/openai-models.ts';
 import { openApiRoutes } from './routes/openapi.ts';
 import { probeRoutes } from './routes/probes.ts';
+import { streamTokenRoutes } from './routes/stream-tokens.ts';
 import { tokenizeRoutes } from './routes/tokenize.ts';
 
 /** What a route finds in `c.env`. */
@@ -32,7 +33,7 @@ export type ApiEnv = {
 export type ApiRoutes = Hono<ApiEnv>;
 
 const GROUPS: readonly ((parts: ApiParts) => ApiRoutes)[] = [
-  ...[jobRoutes, jobHistoryRoutes, tokenizeRoutes, modelRoutes, probeRoutes, openApiRoutes],
+  ...[jobRoutes, jobHistoryRoutes, tokenizeRoutes, streamTokenRoutes, modelRoutes, probeRoutes, openApiRoutes],
   ...[openAiModelRoutes, openAiChatRoutes, openAiCompletionRoutes, openAiEmbeddingRoutes],
   ...[openAiImageRoutes, openAiAudioRoutes],
 ];

@@ -82,6 +82,16 @@ export const ROWS: readonly Row[] = [
     answer: { json: 'tokens:array' },
   },
   {
+    ...{ method: 'post', path: '/stream-tokens', summary: 'A token for speaking to a model, live, over the network' },
+    body: 'model:string ttlSecs?:number',
+    answer: { json: 'token:string model:string expiresAt:string port:integer path:string' },
+    statuses: {
+      400: 'The request is wrong, or the model cannot hear live speech',
+      404: 'There is no such model',
+      503: 'Nobody listens for live speech',
+    },
+  },
+  {
     ...{ method: 'get', path: '/models', summary: 'The catalogue, and what state each model is in' },
     answer: { list: `${STATE} displayName:string kind:string vramGbEstimate:number source:object enabled:boolean` },
   },

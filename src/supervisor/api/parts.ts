@@ -6,6 +6,7 @@ import type { DaemonControl } from '../daemon/types.ts';
 import type { LocalJobs } from '../local/types.ts';
 import type { Logs } from '../logs/logs.ts';
 import type { Models } from '../models/types.ts';
+import type { Streams } from '../stream/types.ts';
 
 export type ApiParts = {
   readonly config: ConfigStore;
@@ -17,6 +18,7 @@ export type ApiParts = {
   readonly localJobs: LocalJobs;
   readonly activity: Activity;
   readonly daemon: DaemonControl;
+  readonly streams: Pick<Streams, 'mint'>;
   readonly metrics?: Metrics;
   readonly version: string;
   /** Called before the first request that gets past the guards. */

@@ -114,6 +114,7 @@ export const ConfigFile = z.object({
   ws_reconnect_attempts: whole(0, U32_MAX).default(5),
   local_api_port: port,
   stream_port: port,
+  stream_enabled: flag(false),
   local_api_token: optionalText,
   install_id: optionalText,
   registration_request_id: optionalText,
