@@ -16,6 +16,8 @@ export type CapabilityFacts = {
   readonly autoUpdate: boolean;
   readonly startMinimised: boolean;
   readonly onlyWhenIdle: boolean;
+  /** Undefined while it is not known, or not looked at. */
+  readonly userPresence: 'idle' | 'active' | undefined;
   readonly engines: readonly EngineDescriptor[];
   readonly slots: Partial<Record<TaskKind, number>>;
 };
@@ -40,6 +42,7 @@ export function buildCapabilities(facts: CapabilityFacts): WorkerCapabilities {
     autoUpdate: facts.autoUpdate,
     startMinimised: facts.startMinimised,
     onlyWhenIdle: facts.onlyWhenIdle,
+    ...(facts.userPresence === undefined ? {} : { userPresence: facts.userPresence }),
     supportedModels: [...new Set(Object.values(supportedModelsPerKind).flat())].sort(),
     taskKinds: TASK_KINDS.filter((kind) => supportedModelsPerKind[kind] !== undefined),
     supportedModelsPerKind,

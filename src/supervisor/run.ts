@@ -27,6 +27,7 @@ import { machineName, packageVersion, username } from './machine.ts';
 import { openMemoryFile } from './memory/memory-file.ts';
 import { publishModels } from './models/model-events.ts';
 import { openModels } from './models/models.ts';
+import { openPresence } from './presence/presence.ts';
 import { stateOf } from './registration/registration-state.ts';
 import { openVitals, type Vitals } from './service/vitals.ts';
 import { SESSION_TIMES } from './session/session.ts';
@@ -182,6 +183,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   };
   await using localApi = startLocalApi(apiParts);
 
+  await using presence = openPresence({ config, configChanges, logs });
   notifier?.ready();
   const end = await runWorker({
     updates,
@@ -189,6 +191,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
       studioAnswered = true;
     },
     vitals,
+    presence,
     config,
     configChanges,
     logs,
@@ -254,7 +257,7 @@ function conclude(end: LoopEnd, logs: Logs): number {
 }
 
 function banner(logs: Logs, config: ConfigStore, device: ProbedDevice): void {
-  const { apiBaseUrl, vramThresholdGb, autoEnabled, onlyWhenIdle } = config.current;
+  const { apiBaseUrl, vramThresholdGb, autoEnabled } = config.current;
   logs.info('startup', 'studio-worker starts', {
     version: packageVersion(),
     config: config.path,
@@ -267,12 +270,6 @@ function banner(logs: Logs, config: ConfigStore, device: ProbedDevice): void {
   });
   for (const warning of config.warnings) logs.warn('config', warning);
   for (const warning of device.warnings) logs.warn('device', warning);
-  if (onlyWhenIdle) {
-    logs.warn(
-      'config',
-      'only_when_idle is on, but this version cannot see whether the machine is idle: no job is taken',
-    );
-  }
 }
 
 function secretsOf({ current }: ConfigStore): string[] {

@@ -19,3 +19,27 @@ declare module 'pino-roll' {
     maxLength?: number;
   }): Promise<SonicBoom>;
 }
+
+declare module 'x11' {
+  export interface ScreenSaver {
+    /** `idle` is the time since the last input, in ms. */
+    QueryInfo(root: number, answer: (error: Error | null | undefined, info?: { idle: number }) => void): void;
+  }
+
+  export interface XClient extends NodeJS.EventEmitter {
+    readonly stream?: { destroy(): void };
+    require(name: 'screen-saver', done: (error: Error | null | undefined, extension?: ScreenSaver) => void): void;
+  }
+
+  export interface XDisplay {
+    readonly screen: readonly { readonly root: number }[];
+  }
+
+  const x11: {
+    createClient(
+      options: { display: string },
+      done: (error: Error | null | undefined, display?: XDisplay) => void,
+    ): XClient;
+  };
+  export default x11;
+}

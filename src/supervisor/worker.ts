@@ -15,6 +15,7 @@ import type { LocalJobs } from './local/types.ts';
 import type { Logs } from './logs/logs.ts';
 import type { Models } from './models/types.ts';
 import { pause, pauseUntil, settlesWithin } from './pause.ts';
+import type { Presence } from './presence/presence.ts';
 import { type Credentials, passRegistration } from './registration/registration-gate.ts';
 import type { Vitals } from './service/vitals.ts';
 import { SESSION_TIMES, type Session, type SessionOwner } from './session/session.ts';
@@ -46,6 +47,7 @@ export type WorkerOptions = {
   /** Each time that the studio has let this worker in. */
   readonly welcomed?: () => void;
   readonly vitals: Vitals;
+  readonly presence: Pick<Presence, 'current' | 'changes'>;
 };
 
 /** How long finished results may take to be delivered once no job runs any more and the worker is on its way out, in ms. */
@@ -59,8 +61,8 @@ const HEARD_MS_MAX = 2 * SESSION_TIMES.heartbeatMs;
 
 /** Resolves when the worker has stopped: nothing runs any more, and what is finished is delivered or in the outbox. */
 export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
-  const { config, logs, host, outbox, stop, updates, localJobs, streams, pauseSwitch, sessionStatus, turns, vitals } =
-    options;
+  const { config, logs, host, outbox, stop, updates, localJobs, streams, pauseSwitch, sessionStatus, turns } = options;
+  const { vitals, presence } = options;
   const isPaused = (): boolean => pauseSwitch.paused || !config.current.autoEnabled;
   const delivery = openDelivery({
     outbox,
@@ -78,8 +80,8 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
     policy: () => ({
       stopping: stop.stage !== 'running' || updates.hold.held,
       paused: isPaused(),
-      // This version cannot tell whether somebody is at the machine, and not knowing holds jobs back.
-      heldByPresence: config.current.onlyWhenIdle,
+      // Not knowing holds jobs back as well: the person at the machine comes first.
+      heldByPresence: config.current.onlyWhenIdle && presence.current !== 'idle',
       thresholdGb: config.current.vramThresholdGb,
     }),
   });
@@ -91,6 +93,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
       label: config.current.label,
       takesJobs: !isPaused() && stop.stage === 'running' && !updates.hold.held,
       autoUpdate: config.current.autoUpdateEnabled,
+      userPresence: presence.current,
       engines: host.readyEngines(),
       slots: host.slots(),
     });
@@ -104,6 +107,7 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
   updates.hold.changes.addEventListener('change', tellStudio);
   stop.draining.addEventListener('abort', tellStudio, { once: true });
   pauseSwitch.changes.addEventListener('change', tellStudio);
+  presence.changes.addEventListener('change', tellStudio);
   turns.changes.addEventListener('place', tellStudio);
 
   updates.begin({

@@ -25,6 +25,7 @@ const facts: CapabilityFacts = {
   autoUpdate: true,
   startMinimised: false,
   onlyWhenIdle: true,
+  userPresence: 'active',
   engines: [
     engine('synthetic', { video: ['synthetic'], image: ['synthetic', 'synthetic-image'], llm: ['synthetic'] }),
     engine('sd-cpp', { image: ['sd-cpp:*', 'synthetic'] }),
@@ -45,6 +46,7 @@ const fields: [keyof WorkerCapabilities, unknown][] = [
   ['autoUpdate', true],
   ['startMinimised', false],
   ['onlyWhenIdle', true],
+  ['userPresence', 'active'],
   ['supportedModels', ['a:*', 'sd-cpp:*', 'synthetic', 'synthetic-image']],
   ['taskKinds', ['image', 'llm', 'video']],
   [
@@ -87,4 +89,8 @@ test('a kind is served also by an engine that names no model for it', () => {
 test('what is said can be read by a studio', () => {
   const arrived = JSON.parse(JSON.stringify(built));
   assert.deepEqual(JSON.parse(JSON.stringify(WorkerCapabilities.parse(arrived))), arrived);
+});
+
+test('a presence that is not known is left out', () => {
+  assert.ok(!('userPresence' in buildCapabilities({ ...facts, userPresence: undefined })));
 });
