@@ -80,13 +80,17 @@ export type ApiWorker = AsyncDisposable & {
   post(path: string, body: unknown): Promise<Answer>;
 };
 
-export async function startApiWorker(models: readonly TestModel[], config = ''): Promise<ApiWorker> {
+export async function startApiWorker(
+  models: readonly TestModel[],
+  config = '',
+  env: Record<string, string> = {},
+): Promise<ApiWorker> {
   const dir = await mkdtemp(join(tmpdir(), 'studio-worker-api-'));
   const modelsRoot = join(dir, 'models');
   const text = `api_base_url = "http://127.0.0.1:9/"\nmodels_root = ${JSON.stringify(modelsRoot)}\ngpu = "cpu"\ncpu_threads = 1\n${config}`;
   await writeFile(join(dir, 'config.toml'), text, { mode: 0o600 });
   await writeCatalogue(dir, modelsRoot, models);
-  const worker = startWorker({ dir, env: { STUDIO_WORKER_LOCAL_API_PORT: '0' } });
+  const worker = startWorker({ dir, env: { STUDIO_WORKER_LOCAL_API_PORT: '0', ...env } });
   try {
     await worker.until('the local API listens');
     const { url, token } = JSON.parse(await readFile(join(dir, 'local-api.json'), 'utf8'));
