@@ -128,7 +128,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
   /** Any instance will do for somebody who only wants it loaded. */
   function present(model: HostModel): ShelfModel | undefined {
     const { key } = modelRef(model.model, model.source);
-    return [...shelf.models()].find((one) => one.ref.key === key && joinable(one));
+    return [...shelf.models()].find((one) => one.kind === model.kind && one.ref.key === key && joinable(one));
   }
 
   const infoOf = (model: ShelfModel): LoadedModelInfo => modelInfo(model, shelf.ledger);

@@ -2,7 +2,7 @@
 // they fail with a code that lets the job be tried again.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../protocol/failure.ts';
-import type { ShelfModel } from './shelf-model.ts';
+import { isComing, type ShelfModel } from './shelf-model.ts';
 
 export type LetGoParts = {
   /** Resolves when no job uses the model. */
@@ -17,6 +17,11 @@ export type LetGoParts = {
 /** Resolves when nothing is left of the model. */
 export async function letGo(model: ShelfModel, drainMs: number, parts: LetGoParts): Promise<void> {
   const why = new Failure('MODEL_UNLOADED', `the model \`${model.ref.model}\` was unloaded on request`);
+  if (isComing(model)) {
+    model.loading.abort(why);
+    // The load may have ended before it heard of that, and is then as any other.
+    await model.ready.catch(() => {});
+  }
   if (model.state === 'loaded') {
     model.draining = true;
     parts.changed();
@@ -25,11 +30,9 @@ export async function letGo(model: ShelfModel, drainMs: number, parts: LetGoPart
       await idleWithin(model, parts.stopMsMax, parts);
     }
     // It may have been lost meanwhile, which is as good.
-    await parts.unload(model.id);
-  } else {
-    model.loading.abort(why);
-    await model.removed.promise;
+    void parts.unload(model.id);
   }
+  await model.removed.promise;
 }
 
 async function idleWithin(model: ShelfModel, ms: number, { idle }: LetGoParts): Promise<boolean> {
