@@ -1,6 +1,6 @@
 // The models of this machine, as everything else sees them: what is asked for is checked, written down where it has to
 // survive, and given to the keeper. It knows the catalogue, the residency and the keeper, and joins the three.
-import { type JobClaim, type TaskKind, toFailure } from '../../protocol/index.ts';
+import type { JobClaim, TaskKind } from '../../protocol/index.ts';
 import { fetchModel } from '../../workers/fetch-model.ts';
 import type { EngineSettings, Host } from '../../workers/types.ts';
 import type { Logs } from '../logs/logs.ts';
@@ -247,10 +247,11 @@ export async function openModels(options: ModelsOptions): Promise<Models> {
   };
 }
 
-/** The work goes on when the caller has left. */
+/** The work goes on when the caller has left. Rejects with the signal's reason. */
 async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
   const { promise, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(toFailure(signal.reason, 'CANCELLED'));
+  const abort = (): void => reject(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   try {
     await Promise.race([work, promise]);

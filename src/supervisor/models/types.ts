@@ -96,7 +96,10 @@ export interface Models extends AsyncDisposable {
   load(id: string): Promise<Asked>;
   /** No longer resident. Running jobs get 10 s; a model that is loading is unloaded when that has ended. */
   unload(id: string): Promise<Asked>;
-  /** Loads on demand, without residency: resolves when it is loaded. The load goes on when `signal` aborts the wait. */
+  /**
+   * Loads on demand, without residency: resolves when it is loaded. Rejects with the `Failure` or `ModelError`
+   * of the load, or with the signal's reason, and then the load goes on.
+   */
   ready(id: string, signal: AbortSignal): Promise<{ readonly wasLoaded: boolean }>;
   /** Brings the files to this machine and nothing more. What has arrived stays when `signal` aborts, and is resumed. */
   pull(id: string, options: PullOptions): Promise<void>;
