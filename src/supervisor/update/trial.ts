@@ -17,7 +17,7 @@ import { TRIAL_ENV } from './relaunch.ts';
 const TRIAL_MS_MAX = 180_000;
 
 /** From the request to end to the kill, in ms. */
-const GRACE_MS = 10_000;
+const GRACE_MS = 5_000;
 
 const Verdict = z.object({
   version: z.string(),
@@ -84,7 +84,7 @@ export async function tryVersion(options: TrialOptions): Promise<TrialEnd> {
   let timedOut = false;
   let killer: NodeJS.Timeout | undefined;
   const end = (): void => {
-    // Twice: the first lets it drain what it does not have; a trial has no jobs to lose.
+    // A trial has no jobs to lose, so it does not get the time that a worker gets.
     child.kill('SIGTERM');
     killer ??= setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
   };
