@@ -1,6 +1,6 @@
 // Clears away what steps that were cut off have left, and versions that nobody needs any more. Under the lock of the
 // installation, so that nothing of it is being made right now.
-import { readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { readPointer, UNFINISHED, unfinishedName } from './durable.ts';
 import { isVersionInUse } from './install-lock.ts';
@@ -8,9 +8,13 @@ import { type Layout, versionFolder } from './layout.ts';
 import { parseVersion } from './releases.ts';
 import { readUpdateState } from './update-state.ts';
 
+/** An installer that still runs has touched its folder in this time, in ms. */
+const INSTALL_MS_MAX = 24 * 3_600_000;
+
 /** Never throws: what cannot be removed now is tried again with the next update. */
 export async function removeLeftovers(layout: Layout): Promise<void> {
   await removeIn(layout.downloads, () => true);
+  await removeIn(layout.root, (name) => name.startsWith('.install.'), INSTALL_MS_MAX);
   for (const folder of [layout.root, path.dirname(layout.command), layout.versions]) {
     await removeIn(folder, (name) => name.endsWith(UNFINISHED));
   }
@@ -43,9 +47,11 @@ export async function removeVersion(folder: string): Promise<void> {
   await rm(doomed, { recursive: true, force: true });
 }
 
-async function removeIn(folder: string, matches: (name: string) => boolean): Promise<void> {
+async function removeIn(folder: string, matches: (name: string) => boolean, ageMs = 0): Promise<void> {
   for (const name of (await namesIn(folder)).filter(matches)) {
-    await rm(path.join(folder, name), { recursive: true, force: true }).catch(() => {});
+    const file = path.join(folder, name);
+    if (ageMs > 0 && Date.now() - (await stat(file).catch(() => ({ mtimeMs: 0 }))).mtimeMs < ageMs) continue;
+    await rm(file, { recursive: true, force: true }).catch(() => {});
   }
 }
 
