@@ -47,6 +47,11 @@ export type NetworkPolicy = {
 /** The operator's settings that concern every engine. */
 export type EngineSettings = {
   readonly gpu: GpuChoice;
+  /**
+   * The only GPU to compute on, by its index; absent: all of them. Engine processes see no other. A program that an engine
+   * starts itself must be told (device-env.ts).
+   */
+  readonly device?: number;
   /** Threads that one loaded model may compute with on the CPU, at least 1. */
   readonly cpuThreads: number;
   readonly network: NetworkPolicy;

@@ -1,8 +1,10 @@
 // `studio-worker run`: the process around a worker. It takes the lock, opens what lasts as long as the process (logs,
 // host, outbox), runs the worker, and turns its end into an exit code.
 import { isDeepStrictEqual } from 'node:util';
+import { TASK_KINDS } from '../protocol/index.ts';
 import { allEngines } from '../workers/all-engines.ts';
 import { openHost } from '../workers/host.ts';
+import { settingsOf } from '../workers/pool-home.ts';
 import { openActivity } from './activity/activity.ts';
 import { openRecorder } from './activity/recorder.ts';
 import { startLocalApi } from './api/start.ts';
@@ -14,12 +16,12 @@ import { openDaemonControl } from './daemon/control.ts';
 import { openPauseSwitch } from './daemon/pause-switch.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
 import { openOutbox } from './delivery/outbox.ts';
-import { deviceBudgetBytes } from './device/budget.ts';
+import { machineMemory } from './device/budget.ts';
 import { openDeviceWatch } from './device/device-watch.ts';
 import { hasMemoryOfItsOwn, type ProbedDevice, probeDevice } from './device/probe.ts';
 import { openEngineRegistry } from './engines/registry.ts';
 import { EXIT } from './exit-codes.ts';
-import { engineSettings, hostSettings } from './host-settings.ts';
+import { engineSettings, hostSettings, poolChoices } from './host-settings.ts';
 import { openTurns } from './jobs/turns.ts';
 import { openLocalJobs } from './local/local-jobs.ts';
 import { type Logs, openLogs } from './logs/logs.ts';
@@ -83,13 +85,24 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
 
   const device = await probing;
   banner(logs, config, device);
-  const settings = (): ReturnType<typeof hostSettings> =>
-    hostSettings(config.current, deviceBudgetBytes({ totalGb: device.totalGb, marginGb: config.current.vramMarginGb }));
-  const { engines: ownEngines, onlyEngines } = config.current;
+  const { pools } = config.current;
   const forEngines = engineSettings(config.current);
+  // A model that computes on the CPU takes nothing of the GPU.
+  const usesGpu = TASK_KINDS.some((kind) => settingsOf(forEngines, pools, kind).gpu !== 'cpu');
+  const deviceWatch = openDeviceWatch(usesGpu ? device.source : 'unknown');
+  const memoryFacts = {
+    totalGb: device.totalGb,
+    hasMemoryOfItsOwn: hasMemoryOfItsOwn(device),
+    // One by one they matter only to pools that are bound to one, and asking may take a driver a second.
+    devices: TASK_KINDS.some((kind) => pools[kind].device !== undefined) ? await deviceWatch.list() : [],
+  };
+  const settings = (): ReturnType<typeof hostSettings> =>
+    hostSettings(config.current, machineMemory({ ...memoryFacts, marginGb: config.current.vramMarginGb }));
+  const { engines: ownEngines, onlyEngines } = config.current;
   await using registry = await openEngineRegistry({
     engines: allEngines(ownEngines, onlyEngines),
     settings: forEngines,
+    pools,
     version: packageVersion(),
     cacheFile: paths.engines,
     logs,
@@ -97,20 +110,20 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   });
   await using memory = await openMemoryFile({
     path: paths.memory,
-    gpu: forEngines.gpu,
-    modelsInRam: forEngines.gpu === 'cpu' || !hasMemoryOfItsOwn(device),
+    placeOf(kind) {
+      const { gpu } = settingsOf(forEngines, pools, kind);
+      return { gpu, inRam: gpu === 'cpu' || !memoryFacts.hasMemoryOfItsOwn };
+    },
     logs,
   });
-  // A model that computes on the CPU takes nothing of the GPU.
-  const deviceWatch = openDeviceWatch(forEngines.gpu === 'cpu' ? 'unknown' : device.source);
   await using host = await openHost({
     settings: settings(),
-    freeBytes: deviceWatch.freeBytes,
     extraEngines: ownEngines,
     onlyEngines,
     engineSettings: forEngines,
     memory,
     probed: registry.report,
+    freeBytes: deviceWatch.freeBytes,
     scratchRoot: paths.scratch,
     log: (level, message, fields) => logs[level]('host', message, fields),
   });
@@ -135,11 +148,11 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     const { current } = config;
     if (
       !isDeepStrictEqual(
-        [engineSettings(current), current.engines, current.onlyEngines],
-        [forEngines, ownEngines, onlyEngines],
+        [engineSettings(current), poolChoices(current), current.engines, current.onlyEngines],
+        [forEngines, poolChoices({ pools }), ownEngines, onlyEngines],
       )
     ) {
-      logs.warn('config', 'what engines are told (gpu, models_root, …) takes effect with the next start');
+      logs.warn('config', 'what engines are told (gpu, device, models_root, …) takes effect with the next start');
     }
   });
   const outbox = await openOutbox(paths.outbox, (message, fields) => logs.warn('outbox', message, fields));

@@ -7,6 +7,7 @@ import { fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MessagePort } from 'node:worker_threads';
+import { deviceEnv } from '../engines/device-env.ts';
 import { type FailureReport, toFailure } from '../protocol/failure.ts';
 import { childEnv } from './child-env.ts';
 import type { HeldModel, HeldModelHooks } from './held-model.ts';
@@ -38,7 +39,7 @@ export function openEngineProcess(
   const child = fork(MAIN, [order.engine, order.model.model], {
     serialization: 'advanced',
     execArgv: [],
-    env: { ...childEnv(process.env), ...env },
+    env: { ...childEnv(process.env), ...deviceEnv(order.settings.device), ...env },
     // 0-2 standard, 3 the messages, 4 the lifeline that the child's watcher reads (see engine-process-watcher.ts).
     stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
   });

@@ -6,11 +6,12 @@ import { TASK_KINDS, type TaskKind } from '../protocol/index.ts';
 import { allEngines } from './all-engines.ts';
 import { isReady, unavailable } from './availability.ts';
 import { type JobRunOptions, startJob } from './job-run.ts';
-import { decide, type Ledger, reservedBytes } from './ledger.ts';
+import { decide, type Ledger, memoryOf, reservedBytes } from './ledger.ts';
 import { startLoad } from './load-run.ts';
 import { modelRef } from './model-key.ts';
 import { pickThread, type ThreadView } from './pick-thread.ts';
 import { openPool, type Pool, type PoolThread } from './pool.ts';
+import { missingDevice } from './pool-home.ts';
 import { clearScratchRoot, openScratchRoot } from './scratch.ts';
 import { openShelf } from './shelf.ts';
 import { isComing, type ShelfModel } from './shelf-model.ts';
@@ -88,26 +89,27 @@ export async function openHost(options: HostOptions): Promise<Host> {
       : seen || unopened
         ? { kind: 'cold' }
         : { kind: 'none', threads, concurrency };
-    return { ref, bytes, model, seen, verdict: judgePlace(job, place, decision, marginBytes) };
+    return { ref, bytes, model, seen, verdict: judgePlace({ ...job, vramBytes: bytes }, place, decision, marginBytes) };
   }
 
+  const missing = ({ task: { kind } }: AskedJob) => missingDevice(opening, options.engineSettings.gpu, kind);
   const readyEngines = (): EngineDescriptor[] => engines.filter((engine) => isReady(engine, probed));
 
   /** What earlier loads of the same model took, else the estimate. */
   function bytesFor({ task: { kind }, vramBytes }: AskedJob, key: string): number {
     const estimate = Math.max(0, Math.ceil(vramBytes));
-    const peak = options.memory?.peakOf(key);
+    const peak = options.memory?.peakOf(key, kind);
     if (peak === undefined) return estimate;
     // It has run here, so being a little over the budget is no reason to refuse it for ever.
-    const { deviceBytes, pools } = shelf.ledger.budgets;
-    return Math.min(peak, Math.max(estimate, Math.min(deviceBytes, pools[kind])));
+    const most = Math.min(memoryOf(shelf.ledger, kind).budgetBytes, shelf.ledger.budgets.pools[kind]);
+    return Math.min(peak, Math.max(estimate, most));
   }
 
   function verdict(job: AskedJob): Verdict {
     if (closing) return { kind: 'busy', why: 'the worker is stopping' };
     const engine = engineFor(engines, job);
     if (!('isolation' in engine)) return engine;
-    return unavailable(engine, probed) ?? look(job).verdict;
+    return missing(job) ?? unavailable(engine, probed) ?? look(job).verdict;
   }
 
   function place(job: AskedJob): ShelfModel | Failure {
@@ -115,7 +117,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     const engine = engineFor(engines, job);
     if (!('isolation' in engine)) return new Failure(engine.code, engine.why);
     const { ref, bytes, model, seen, verdict: place } = look(job);
-    const verdict = unavailable(engine, probed) ?? place;
+    const verdict = missing(job) ?? unavailable(engine, probed) ?? place;
     if (verdict.kind === 'never') return new Failure(verdict.code, verdict.why);
     if (verdict.kind === 'busy') return new Failure('VRAM_EXHAUSTED', verdict.why);
     if (model) return model;
@@ -168,13 +170,15 @@ export async function openHost(options: HostOptions): Promise<Host> {
     },
     unload: (key, { drainMs }) => shelf.letGo(key, drainMs),
     setPinned: shelf.pin,
-    async memory() {
+    async memory(kind) {
       const { ledger } = shelf;
-      const { deviceBytes, pools: budgets } = ledger.budgets;
+      const { deviceBytes, pools: budgets, homes } = ledger.budgets;
+      const home = kind && homes?.[kind]?.name;
+      const shared = kind ? memoryOf(ledger, kind) : { budgetBytes: deviceBytes, reservedBytes: reservedBytes(ledger) };
       const pool = (kind: TaskKind) => ({ budgetBytes: budgets[kind], reservedBytes: reservedBytes(ledger, kind) });
       return {
-        ...{ deviceBytes, marginBytes, reservedBytes: reservedBytes(ledger) },
-        freeBytes: await options.freeBytes?.(),
+        ...{ deviceBytes: shared.budgetBytes, marginBytes, reservedBytes: shared.reservedBytes },
+        freeBytes: home === 'ram' ? undefined : await options.freeBytes?.(home),
         pools: Object.fromEntries(TASK_KINDS.map((kind) => [kind, pool(kind)])) as MemoryView['pools'],
       };
     },

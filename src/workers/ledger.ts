@@ -23,7 +23,18 @@ export type Reservation = {
   readonly keepAliveMs?: number | undefined;
 };
 
-export type Budgets = { readonly deviceBytes: number; readonly pools: Readonly<Record<TaskKind, number>> };
+/** Where the models of a pool are, when it is not "on all devices together": one GPU by its index, or RAM beside GPUs. */
+export type Home = { readonly name: number | 'ram'; readonly bytes: number };
+
+export type Budgets = {
+  /** All devices together. */
+  readonly deviceBytes: number;
+  readonly pools: Readonly<Record<TaskKind, number>>;
+  readonly homes?: Readonly<Partial<Record<TaskKind, Home>>>;
+};
+
+/** What is full: the pool, all devices together, or the home of the pool. */
+export type Limit = 'pool' | 'device' | Home['name'];
 
 export type Ledger = { readonly budgets: Budgets; readonly reservations: ReadonlyMap<string, Reservation> };
 
@@ -32,36 +43,54 @@ export type Decision =
   /** Fits once these idle models have gone, the first to go first. */
   | { readonly kind: 'evict'; readonly keys: readonly string[] }
   /** Only models that work, load or are pinned are in the way. */
-  | { readonly kind: 'wait'; readonly limit: 'pool' | 'device'; readonly freeBytes: number }
-  | { readonly kind: 'never'; readonly limit: 'pool' | 'device'; readonly allowedBytes: number };
+  | { readonly kind: 'wait'; readonly limit: Limit; readonly freeBytes: number }
+  | { readonly kind: 'never'; readonly limit: Limit; readonly allowedBytes: number };
+
+/** A budget, and which pools draw on it. */
+type Scope = {
+  readonly limit: Limit;
+  readonly bytes: number;
+  holds(reservation: { readonly pool: TaskKind }): boolean;
+};
 
 export function openLedger(budgets: Budgets): Ledger {
   return { budgets, reservations: new Map() };
 }
 
-export function decide(ledger: Ledger, want: { pool: TaskKind; bytes: number }): Decision {
-  const poolBytes = ledger.budgets.pools[want.pool];
-  const { deviceBytes } = ledger.budgets;
-  if (want.bytes > poolBytes) return { kind: 'never', limit: 'pool', allowedBytes: poolBytes };
-  if (want.bytes > deviceBytes) return { kind: 'never', limit: 'device', allowedBytes: deviceBytes };
-  const { device, pool } = sums(ledger, isPromised, want.pool);
-  const lacking = { device: device + want.bytes - deviceBytes, pool: pool + want.bytes - poolBytes };
-  if (lacking.device <= 0 && lacking.pool <= 0) return { kind: 'fits' };
-  const keys = victims(ledger, want.pool, lacking);
-  if (keys) return { kind: 'evict', keys };
-  const limit = lacking.pool >= lacking.device ? 'pool' : 'device';
-  const free = limit === 'pool' ? poolBytes - pool : deviceBytes - device;
-  return { kind: 'wait', limit, freeBytes: Math.max(0, free) };
+/** All budgets that a model of the pool must fit into. */
+function scopesOf({ deviceBytes, pools, homes = {} }: Budgets, own: TaskKind): Scope[] {
+  const home = homes[own];
+  const scopes: Scope[] = [{ limit: 'pool', bytes: pools[own], holds: ({ pool }) => pool === own }];
+  if (home) scopes.push({ limit: home.name, bytes: home.bytes, holds: ({ pool }) => homes[pool]?.name === home.name });
+  if (home?.name !== 'ram') {
+    scopes.push({ limit: 'device', bytes: deviceBytes, holds: ({ pool }) => homes[pool]?.name !== 'ram' });
+  }
+  return scopes;
 }
 
+export function decide(ledger: Ledger, want: { pool: TaskKind; bytes: number }): Decision {
+  const scopes = scopesOf(ledger.budgets, want.pool);
+  const small = scopes.find(({ bytes }) => want.bytes > bytes);
+  if (small) return { kind: 'never', limit: small.limit, allowedBytes: small.bytes };
+  const wants = scopes.map((scope): Want => {
+    const used = sum(ledger, isPromised, scope);
+    return { scope, freeBytes: Math.max(0, scope.bytes - used), lackingBytes: used + want.bytes - scope.bytes };
+  });
+  if (wants.every(({ lackingBytes }) => lackingBytes <= 0)) return { kind: 'fits' };
+  const keys = victims(ledger, want.pool, wants);
+  if (keys) return { kind: 'evict', keys };
+  const { scope, freeBytes } = wants.reduce((worst, one) => (one.lackingBytes > worst.lackingBytes ? one : worst));
+  return { kind: 'wait', limit: scope.limit, freeBytes };
+}
+
+type Want = { readonly scope: Scope; readonly freeBytes: number; readonly lackingBytes: number };
+
 /** Idle models that give back what lacks: own pool before others, least recently used first, none that would not help. */
-function victims(ledger: Ledger, own: TaskKind, lacking: { device: number; pool: number }): string[] | undefined {
-  const idle = idleOf(ledger).filter((reservation) => reservation.bytes > 0);
-  const isOwn = (reservation: Reservation) => reservation.pool === own;
-  const candidates = [...idle.filter(isOwn), ...idle.filter((reservation) => !isOwn(reservation))];
+function victims(ledger: Ledger, own: TaskKind, wants: readonly Want[]): string[] | undefined {
+  const candidates = ownFirst(ledger, own);
   const chosen: Reservation[] = [];
   const covers = (list: readonly Reservation[]) =>
-    total(list) >= lacking.device && total(list.filter(isOwn)) >= lacking.pool;
+    wants.every(({ scope, lackingBytes }) => total(list.filter(scope.holds)) >= lackingBytes);
   for (const candidate of candidates) {
     if (covers(chosen)) break;
     chosen.push(candidate);
@@ -73,6 +102,13 @@ function victims(ledger: Ledger, own: TaskKind, lacking: { device: number; pool:
     if (covers(without)) chosen.splice(chosen.indexOf(candidate), 1);
   }
   return chosen.map(({ key }) => key);
+}
+
+/** Idle models whose memory a model of the pool could use, the first to go first. */
+function ownFirst(ledger: Ledger, own: TaskKind): Reservation[] {
+  const idle = idleBeside(ledger, own).filter(({ bytes }) => bytes > 0);
+  const isOwn = ({ pool }: Reservation) => pool === own;
+  return [...idle.filter(isOwn), ...idle.filter((reservation) => !isOwn(reservation))];
 }
 
 /** Promises memory to a newcomer. `decide` has said `fits`, or what it wanted evicted has been doomed. */
@@ -87,13 +123,10 @@ export function reserve(
 /** Whether the memory that was promised to `key` is still held by models that are leaving. */
 export function mustWait(ledger: Ledger, key: string): boolean {
   const { pool, bytes } = get(ledger, key);
-  const held = sums(ledger, isHeld, pool);
-  const leaving = sums(ledger, ({ state }) => state === 'unloading', pool);
-  const full = (used: number, budget: number) => used + bytes > budget;
-  return (
-    (leaving.device > 0 && full(held.device, ledger.budgets.deviceBytes)) ||
-    (leaving.pool > 0 && full(held.pool, ledger.budgets.pools[pool]))
-  );
+  return scopesOf(ledger.budgets, pool).some((scope) => {
+    const leaving = sum(ledger, ({ state }) => state === 'unloading', scope);
+    return leaving > 0 && sum(ledger, isHeld, scope) + bytes > scope.bytes;
+  });
 }
 
 export function start(ledger: Ledger, key: string): Ledger {
@@ -139,10 +172,21 @@ export function idleOf(ledger: Ledger): Reservation[] {
   return [...ledger.reservations.values()].filter(isIdle).sort((a, b) => a.lastUsedAt - b.lastUsedAt);
 }
 
+/** Those of them whose memory a model of this pool could use: one in RAM is of no help to one on a GPU. */
+export function idleBeside({ budgets, ...rest }: Ledger, own: TaskKind): Reservation[] {
+  const homeOf = (pool: TaskKind) => budgets.homes?.[pool]?.name;
+  const home = homeOf(own);
+  return idleOf({ budgets, ...rest }).filter(({ pool }) => {
+    const other = homeOf(pool);
+    if (home === 'ram' || other === 'ram') return home === other;
+    // What is on no certain GPU may be on this one.
+    return home === undefined || other === undefined || home === other;
+  });
+}
+
 /** The idle model that goes first when the device has less memory than was believed: own pool first, as ever. */
 export function nextToLeave(ledger: Ledger, own: TaskKind): string | undefined {
-  const idle = idleOf(ledger).filter(({ bytes }) => bytes > 0);
-  return (idle.find(({ pool }) => pool === own) ?? idle[0])?.key;
+  return ownFirst(ledger, own)[0]?.key;
 }
 
 /** Idle models whose time is over. A negative `keepAliveMs` keeps them for ever, unless their last user said otherwise. */
@@ -163,9 +207,17 @@ function expiryOf(reservation: Reservation, defaultMs: number): number {
   return keepAliveMs < 0 ? Number.POSITIVE_INFINITY : lastUsedAt + keepAliveMs;
 }
 
-/** What is reserved, in bytes, models that are leaving included. */
+/** What is reserved, in bytes, models that are leaving included: of a pool, or of all that is on the devices. */
 export function reservedBytes(ledger: Ledger, pool?: TaskKind): number {
-  return total([...ledger.reservations.values()].filter((one) => pool === undefined || one.pool === pool));
+  const { homes } = ledger.budgets;
+  const counts = (one: Reservation) => (pool === undefined ? homes?.[one.pool]?.name !== 'ram' : one.pool === pool);
+  return total([...ledger.reservations.values()].filter(counts));
+}
+
+/** The memory that models of the pool share with others: its home, or all devices together. */
+export function memoryOf(ledger: Ledger, pool: TaskKind): { budgetBytes: number; reservedBytes: number } {
+  const [, scope] = scopesOf(ledger.budgets, pool);
+  return { budgetBytes: scope?.bytes ?? 0, reservedBytes: scope ? sum(ledger, () => true, scope) : 0 };
 }
 
 /** Idle models that must go since the budgets have shrunk below what is promised. */
@@ -173,8 +225,7 @@ export function surplus(ledger: Ledger): string[] {
   let rest = ledger;
   const keys: string[] = [];
   for (const { key, pool, bytes } of idleOf(ledger)) {
-    const used = sums(rest, isPromised, pool);
-    const over = used.device > ledger.budgets.deviceBytes || used.pool > ledger.budgets.pools[pool];
+    const over = scopesOf(ledger.budgets, pool).some((scope) => sum(rest, isPromised, scope) > scope.bytes);
     if (!over || bytes === 0) continue;
     keys.push(key);
     rest = free(rest, key);
@@ -194,9 +245,8 @@ function isHeld({ state }: Reservation): boolean {
   return state !== 'queued';
 }
 
-function sums(ledger: Ledger, counts: (reservation: Reservation) => boolean, pool: TaskKind) {
-  const counted = [...ledger.reservations.values()].filter(counts);
-  return { device: total(counted), pool: total(counted.filter((reservation) => reservation.pool === pool)) };
+function sum(ledger: Ledger, counts: (reservation: Reservation) => boolean, scope: Scope): number {
+  return total([...ledger.reservations.values()].filter((one) => counts(one) && scope.holds(one)));
 }
 
 function total(reservations: readonly Reservation[]): number {

@@ -1,7 +1,9 @@
 // Finds out which engines work on this machine: asks the probe of each, in a child process of its own, and turns whatever
 // happens there into a report. A probe that crashes, hangs or is missing is an engine that is not ready.
 import os from 'node:os';
+import { deviceEnv } from '../engines/device-env.ts';
 import type { EngineDescriptor, EngineSettings, ProbeReport } from '../engines/engine.ts';
+import { type PoolChoices, probeSettingsOf } from './pool-home.ts';
 import { askProbeChild, type ProbeEnd } from './probe-child.ts';
 import { oneLine, parseProbeReport } from './probe-report.ts';
 
@@ -12,6 +14,8 @@ const CORES_PER_PROBE = 4;
 
 export type ProbeEnginesOptions = {
   readonly settings: EngineSettings;
+  /** What pools choose apart from that. */
+  readonly pools?: PoolChoices;
   readonly signal?: AbortSignal;
   /** Default 20 000. */
   readonly msMax?: number;
@@ -40,9 +44,17 @@ export async function probeEngines(
 }
 
 async function probeEngine(engine: EngineDescriptor, options: ProbeEnginesOptions): Promise<ProbeReport> {
-  const { settings, signal, msMax = PROBE_MS_MAX } = options;
+  const { signal, msMax = PROBE_MS_MAX } = options;
+  const settings = probeSettingsOf(options.settings, options.pools ?? {}, engine);
+  const device = deviceEnv(settings.device);
   const ask = (kind: 'env' | 'probe', moduleUrl: string, env: Record<string, string>): Promise<ProbeEnd> =>
-    askProbeChild({ engine: engine.id, order: { kind, moduleUrl, settings }, env, msMax, signal });
+    askProbeChild({
+      engine: engine.id,
+      order: { kind, moduleUrl, settings },
+      env: { ...device, ...env },
+      msMax,
+      signal,
+    });
 
   let env: Record<string, string> = {};
   if (engine.processEnvUrl !== undefined) {

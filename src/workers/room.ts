@@ -1,7 +1,9 @@
 // Waits until there is room for a model: first for the memory that the ledger promised and others still hold, then for
 // what the device itself says is free.
+
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure } from '../protocol/failure.ts';
-import { memoryIsBack, type RecoveryTimes } from './free-memory.ts';
+import { memoryIsBack, RECOVERY_TIMES, type RecoveryTimes } from './free-memory.ts';
 import * as ledgers from './ledger.ts';
 import type { ShelfModel } from './shelf-model.ts';
 import { STALL_DEFAULTS } from './stall.ts';
@@ -23,19 +25,31 @@ export type RoomOptions = {
 };
 
 export type Room = {
-  /** Resolves when the model may be loaded. Rejects with `VRAM_EXHAUSTED`, or with the signal's reason. */
-  waitFor(model: ShelfModel, signal: AbortSignal): Promise<void>;
-  /** Some memory has been given back to the ledger. */
-  freed(): void;
-  /** Free memory now, before a model of `bytes` leaves; undefined when nobody can tell or it holds nothing. */
-  before(bytes: number): Promise<number | undefined>;
+  /**
+   * Resolves when the model may be loaded, with what is free then, if anybody can tell. Rejects with `VRAM_EXHAUSTED`, or
+   * with the signal's reason.
+   */
+  waitFor(model: ShelfModel, signal: AbortSignal): Promise<number | undefined>;
+  /** Some memory has been given back to the ledger. `unseen`: nobody waited until the device had it back. */
+  freed(how: 'seen' | 'unseen'): void;
+  /** Free memory now, before the model leaves; undefined when nobody can tell or it holds nothing. */
+  before(model: ShelfModel): Promise<number | undefined>;
   /** Resolves when the memory of a model that has left is back. */
-  isBack(beforeBytes: number | undefined, bytes: number): Promise<void>;
+  isBack(model: ShelfModel, beforeBytes: number | undefined): Promise<void>;
 };
 
 export function openRoom(options: RoomOptions): Room {
-  const { freeBytes, log, ledger } = options;
+  const { log, ledger, recovery: times = RECOVERY_TIMES } = options;
   let freed = Promise.withResolvers<void>();
+  // A driver gives the memory of a process that died some time after its end.
+  let unseenUntilMs = 0;
+
+  /** Never rejects: a probe that fails knows nothing. */
+  async function freeFor({ kind, bytes }: ShelfModel): Promise<number | undefined> {
+    const home = ledger().budgets.homes?.[kind]?.name;
+    if (!options.freeBytes || bytes === 0 || home === 'ram') return undefined;
+    return options.freeBytes(home).catch(() => undefined);
+  }
 
   async function promised(model: ShelfModel, signal: AbortSignal): Promise<void> {
     const late = Promise.withResolvers<never>();
@@ -49,12 +63,15 @@ export function openRoom(options: RoomOptions): Room {
   }
 
   /** Other programs use the device as well, and estimates are wrong: idle models go until the device agrees. */
-  async function probed(model: ShelfModel, signal: AbortSignal): Promise<void> {
-    if (!freeBytes || model.bytes === 0) return;
+  async function probed(model: ShelfModel, signal: AbortSignal): Promise<number | undefined> {
     for (;;) {
-      const free = await abortable(freeBytes(), signal);
+      const free = await abortable(freeFor(model), signal);
       const marginBytes = options.marginBytes();
-      if (free === undefined || free >= model.bytes + marginBytes) return;
+      if (free === undefined || free >= model.bytes + marginBytes) return free;
+      if (performance.now() < unseenUntilMs) {
+        await abortable(sleep(times.everyMs), signal);
+        continue;
+      }
       const next = ledgers.nextToLeave(ledger(), model.kind);
       if (next === undefined) throw shortage(model, { neededBytes: model.bytes, freeBytes: free, marginBytes });
       log('info', 'the device has less free memory than the ledger says, unloading an idle model', {
@@ -69,18 +86,17 @@ export function openRoom(options: RoomOptions): Room {
   return {
     async waitFor(model, signal) {
       await promised(model, signal);
-      await probed(model, signal);
+      return probed(model, signal);
     },
-    freed() {
+    freed(how) {
+      if (how === 'unseen') unseenUntilMs = performance.now() + times.msMax;
       freed.resolve();
       freed = Promise.withResolvers();
     },
-    async before(bytes) {
-      return bytes > 0 ? freeBytes?.() : undefined;
-    },
-    async isBack(beforeBytes, bytes) {
-      if (!freeBytes || beforeBytes === undefined) return;
-      await memoryIsBack(freeBytes, { beforeBytes, bytes, ...(options.recovery && { times: options.recovery }) });
+    before: freeFor,
+    async isBack(model, beforeBytes) {
+      if (beforeBytes === undefined) return;
+      await memoryIsBack(() => freeFor(model), { beforeBytes, bytes: model.bytes, times });
     },
   };
 }

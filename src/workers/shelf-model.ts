@@ -38,6 +38,8 @@ export type ShelfModel = {
   draining: boolean;
   /** 0 to 1, of the fetch or the load. */
   progress: number | undefined;
+  /** What was free where it goes, in bytes, when its load began; undefined before, and when nobody can tell. */
+  freeBytesBefore: number | undefined;
   state: LoadedModelInfo['state'];
   /** The load has failed, and its thread has not answered yet. */
   loadFailed: boolean;

@@ -3,16 +3,16 @@
 import { join } from 'node:path';
 import type { LocalModelFile } from '../engines/engine.ts';
 import { Failure, toFailure } from '../protocol/failure.ts';
-import type { TaskKind } from '../protocol/index.ts';
 import { openInstance } from './instance.ts';
 import { openKeepAlive } from './keep-alive.ts';
 import * as ledgers from './ledger.ts';
 import { letGo } from './let-go.ts';
+import { budgetsOf, settingsOf } from './pool-home.ts';
 import { openRoom } from './room.ts';
 import { removeFolder } from './scratch.ts';
 import { everyone, isComing, type Shelf, type ShelfModel } from './shelf-model.ts';
 import { abortable, openTurns } from './turns.ts';
-import type { HostOptions, HostSettings } from './types.ts';
+import type { HostOptions } from './types.ts';
 
 export type ShelfOptions = HostOptions & {
   readonly graceMs: number;
@@ -29,7 +29,8 @@ export function openShelf(options: ShelfOptions): Shelf {
   const pins = new Set<string>();
   const idles = new Map<ShelfModel, PromiseWithResolvers<void>>();
   let { marginBytes = 0 } = options.settings;
-  let ledger = ledgers.openLedger(budgetsOf(options.settings));
+  const { settings: opening, engineSettings } = options;
+  let ledger = ledgers.openLedger(budgetsOf(opening, opening, engineSettings.gpu));
   let closing = false;
   let count = 0;
   const room = openRoom({
@@ -57,12 +58,12 @@ export function openShelf(options: ShelfOptions): Shelf {
   }
 
   async function load(model: ShelfModel, files: readonly LocalModelFile[], signal: AbortSignal): Promise<void> {
-    await room.waitFor(model, signal);
+    model.freeBytesBefore = await room.waitFor(model, signal);
     ledger = ledgers.start(ledger, model.id);
     try {
       await model.instance.load(files, signal);
     } catch (thrown) {
-      const idle = ledgers.idleOf(ledger);
+      const idle = ledgers.idleBeside(ledger, model.kind);
       if (toFailure(thrown, 'ENGINE_FAILED').code !== 'VRAM_EXHAUSTED' || idle.length === 0) throw thrown;
       // The estimates were wrong, or another program holds memory: make all the room we can, then try once more.
       log('warn', 'out of memory at load, unloading every idle model', { model: model.ref.model, idle: idle.length });
@@ -85,20 +86,20 @@ export function openShelf(options: ShelfOptions): Shelf {
   }
 
   async function sendAway(model: ShelfModel): Promise<void> {
-    const before = options.freeBytes && !closing ? await room.before(model.bytes) : undefined;
+    const before = options.freeBytes && !closing ? await room.before(model) : undefined;
     void model.instance.unload();
     await model.instance.gone;
-    if (!closing) await room.isBack(before, model.bytes);
-    remove(model);
+    if (!closing) await room.isBack(model, before);
+    remove(model, 'seen');
   }
 
   /** Nothing is left of it: its memory is free. */
-  function remove(model: ShelfModel): void {
+  function remove(model: ShelfModel, how: 'seen' | 'unseen'): void {
     if (!models.delete(model.id)) return;
     model.state = 'unloading';
     ledger = ledgers.free(ledger, model.id);
     model.removed.resolve();
-    room.freed();
+    room.freed(how);
     syncPins();
     const removal = removeFolder(folderOf(model.id)).catch((error: Error) => {
       log('warn', 'a temporary folder could not be removed', { folder: folderOf(model.id), error: error.message });
@@ -133,7 +134,7 @@ export function openShelf(options: ShelfOptions): Shelf {
 
   /** It ended by itself. Taken off the shelf at once, so that the next job is not sent to it. */
   function lost(model: ShelfModel, failure: Failure): void {
-    remove(model);
+    remove(model, model.bytes > 0 ? 'unseen' : 'seen');
     const bad = failure.code === 'ENGINE_CRASHED' || failure.code === 'ENGINE_HUNG';
     const fields = { model: model.ref.model, kind: model.kind, code: failure.code, why: failure.message };
     log(bad ? 'error' : 'warn', bad ? 'an engine has died' : 'an engine was killed', fields);
@@ -163,10 +164,10 @@ export function openShelf(options: ShelfOptions): Shelf {
       for (const key of leaving) void unload(key);
       ledger = ledgers.reserve(ledger, { key: id, pool: kind, bytes, now: performance.now() });
       const scratchDir = join(folderOf(id), 'model');
-      const { engineSettings } = options;
-      const measured = { key: ref.key, model: ref.model, engine: engine.id, reservedBytes: bytes };
+      const settings = settingsOf(engineSettings, opening.pools, kind);
+      const measured = { key: ref.key, model: ref.model, engine: engine.id, kind, reservedBytes: bytes };
       const instance = openInstance({
-        ...{ id, engine, ref, thread, settings: engineSettings, scratchDir, graceMs },
+        ...{ id, engine, ref, thread, settings, scratchDir, graceMs },
         measured: (memory) => options.memory?.measured(measured, memory),
       });
       const model: ShelfModel = {
@@ -178,6 +179,7 @@ export function openShelf(options: ShelfOptions): Shelf {
         removed: Promise.withResolvers(),
         draining: false,
         progress: undefined,
+        freeBytesBefore: undefined,
         state: ref.source.files.length > 0 ? 'fetching' : 'loading',
         loadFailed: false,
         ready: Promise.resolve(),
@@ -188,13 +190,18 @@ export function openShelf(options: ShelfOptions): Shelf {
         model.state = 'unloading';
         model.loadFailed = true;
         ledger = ledgers.doom(ledger, id);
-        void instance.settled().then(() => instance.close());
+        void instance.settled().then(async () => {
+          // Whatever it had taken by then is back when as much is free as before it began.
+          const { freeBytesBefore: before } = model;
+          if (before !== undefined && !closing) await room.isBack(model, before - bytes);
+          instance.close();
+        });
         throw toFailure(thrown, 'ENGINE_FAILED');
       });
       // Every user hears of the failure through its own wait; without users nobody needs to.
       model.ready.catch(() => {});
       // What is sent away is removed when its memory is back.
-      void instance.gone.then(() => (model.loadFailed || !models.has(id) ? remove(model) : undefined));
+      void instance.gone.then(() => (model.loadFailed || !models.has(id) ? remove(model, 'seen') : undefined));
       return model;
     },
     enter(model, user) {
@@ -261,7 +268,7 @@ export function openShelf(options: ShelfOptions): Shelf {
       }
     },
     configure(settings) {
-      ledger = ledgers.reconfigure(ledger, budgetsOf(settings));
+      ledger = ledgers.reconfigure(ledger, budgetsOf(settings, opening, engineSettings.gpu));
       marginBytes = settings.marginBytes ?? 0;
       for (const key of ledgers.surplus(ledger)) void unload(key);
       keepAlive.configure(settings.keepAliveMs);
@@ -277,9 +284,4 @@ export function openShelf(options: ShelfOptions): Shelf {
       await Promise.all(removals);
     },
   };
-}
-
-function budgetsOf({ deviceBytes, pools }: HostSettings): ledgers.Budgets {
-  const entries = Object.entries(pools).map(([kind, { vramBytes }]) => [kind, vramBytes]);
-  return { deviceBytes, pools: Object.fromEntries(entries) as Record<TaskKind, number> };
 }

@@ -4,6 +4,7 @@ import type {
   EngineLogLevel,
   EngineSettings,
   EngineTask,
+  GpuChoice,
   ProbeReport,
   RunProgress,
 } from '../engines/engine.ts';
@@ -12,7 +13,7 @@ import type { Probed } from './availability.ts';
 import type { RecoveryTimes } from './free-memory.ts';
 import type { MemoryFacts } from './messages.ts';
 
-export type { EngineDescriptor, EngineSettings, ProbeReport, RunProgress };
+export type { EngineDescriptor, EngineSettings, GpuChoice, ProbeReport, RunProgress };
 
 /** One pool: the threads of a kind. */
 export type PoolSettings = {
@@ -22,12 +23,26 @@ export type PoolSettings = {
   readonly threads: number;
   /** Jobs that may share one loaded model. Range 1 to 64. Read when the host opens. */
   readonly concurrency: number;
+  /** What models of this pool compute on; absent: `EngineSettings.gpu`. Read when the host opens. */
+  readonly gpu?: GpuChoice;
+  /** The only GPU that its engines see, by index; absent: all of them. Read when the host opens. */
+  readonly device?: number;
 };
+
+/** One GPU. `bytes`: what models may fill of it, its margin taken off. */
+export type DeviceBudget = { readonly index: number; readonly bytes: number };
 
 export type HostSettings = {
   readonly pools: Readonly<Record<TaskKind, PoolSettings>>;
   /** Memory of the device that models may fill together, in bytes: its total less the safety margin. */
   readonly deviceBytes: number;
+  /** The GPUs one by one, for pools that are bound to one. Absent or empty: not known. Read when the host opens. */
+  readonly devices?: readonly DeviceBudget[];
+  /**
+   * RAM that pools which compute on the CPU may fill together, in bytes, where `deviceBytes` is memory of GPUs. Absent:
+   * all pools draw on `deviceBytes`.
+   */
+  readonly ramBytes?: number;
   /** Of the device's memory, what models never fill, in bytes; already taken off `deviceBytes`. Default 0. */
   readonly marginBytes?: number;
   /** How long an idle, unpinned model stays loaded, in ms. Negative means for ever, 0 means not at all. */
@@ -37,7 +52,7 @@ export type HostSettings = {
 /** What is remembered of models that ran here, so that the next load reserves what they take and not what was guessed. */
 export type MemoryTruth = {
   /** The most that such a model took, in bytes; `undefined` when it has not run here. */
-  peakOf(key: string): number | undefined;
+  peakOf(key: string, kind: TaskKind): number | undefined;
   measured(model: MeasuredModel, memory: MemoryFacts): void;
 };
 
@@ -45,6 +60,7 @@ export type MeasuredModel = {
   readonly key: string;
   readonly model: string;
   readonly engine: string;
+  readonly kind: TaskKind;
   /** What was reserved for it, in bytes. */
   readonly reservedBytes: number;
 };
@@ -67,10 +83,10 @@ export type HostOptions = {
   readonly cancelGraceMs?: number;
   readonly log: (level: EngineLogLevel | 'debug', message: string, fields?: Record<string, unknown>) => void;
   /**
-   * Memory of the device that is free now, in bytes, whoever holds the rest; undefined when nobody can tell. Asked before a
-   * load and after an unload. Absent: the ledger alone decides.
+   * Memory that is free now, in bytes, whoever holds the rest: of one GPU, or of all devices together; undefined when nobody
+   * can tell. Asked before a load and after an unload. Absent: the ledger alone decides.
    */
-  readonly freeBytes?: () => Promise<number | undefined>;
+  readonly freeBytes?: (device?: number) => Promise<number | undefined>;
   /** How long the memory of an unloaded model is waited for. Default: asked every 250 ms, for 5 s at most. */
   readonly recovery?: RecoveryTimes;
 };
@@ -197,7 +213,8 @@ export interface Host extends AsyncDisposable {
   unload(key: string, options: { readonly drainMs: number }): Promise<void>;
   /** A pinned model is not unloaded by keep-alive or to make room. Holds for the key, also before it is loaded. */
   setPinned(key: string, pinned: boolean): void;
-  memory(): Promise<MemoryView>;
+  /** Of the memory where models of this kind are; without one of all devices together. */
+  memory(kind?: TaskKind): Promise<MemoryView>;
   /**
    * `change`: a model's state, progress or pin, a budget, or who has a place may differ, so a job that was `busy` may be
    * `ready`. Dispatched often; do little in it.

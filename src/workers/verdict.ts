@@ -2,7 +2,7 @@
 // file says what that means.
 import type { EngineDescriptor } from '../engines/engine.ts';
 import type { TaskKind } from '../protocol/index.ts';
-import type { Decision } from './ledger.ts';
+import type { Decision, Limit } from './ledger.ts';
 import type { HostJob, Verdict } from './types.ts';
 
 type Never = Extract<Verdict, { kind: 'never' }>;
@@ -65,9 +65,9 @@ export function judgePlace(job: AskedJob, place: Place, decision: Decision, marg
   if (place.kind === 'warm') return { kind: 'ready' };
   // A job that can never fit is told so at once, however busy the pool is.
   if (decision.kind === 'never') {
-    const what = decision.limit === 'pool' ? `the ${kind} pool` : 'this device';
     const allowed = gib(decision.allowedBytes);
-    return never('MODEL_TOO_LARGE', `model \`${job.model}\` needs ${gib(job.vramBytes)}, ${what} may use ${allowed}`);
+    const may = `${whatIs(decision.limit, kind)} may use ${allowed}`;
+    return never('MODEL_TOO_LARGE', `model \`${job.model}\` needs ${gib(job.vramBytes)}, ${may}`);
   }
   if (place.kind === 'none') {
     const { threads, concurrency } = place;
@@ -75,13 +75,23 @@ export function judgePlace(job: AskedJob, place: Place, decision: Decision, marg
     return { kind: 'busy', why: `no free place in the ${kind} pool (${threads} thread${s(threads)}${each})` };
   }
   if (decision.kind === 'wait') {
-    const where = decision.limit === 'pool' ? `in the ${kind} pool` : 'on the device';
-    const need = `needs ${gib(job.vramBytes)}, ${gib(decision.freeBytes)} free ${where}`;
-    const margin = decision.limit === 'device' ? marginBytes : 0;
+    const { limit } = decision;
+    const need = `needs ${gib(job.vramBytes)}, ${gib(decision.freeBytes)} free ${whereIn(limit, kind)}`;
+    const margin = limit === 'pool' || limit === 'ram' ? 0 : marginBytes;
     const memory = { neededBytes: job.vramBytes, freeBytes: decision.freeBytes + margin, marginBytes: margin };
     return { kind: 'busy', why: `memory is held by models at work: ${need}`, memory };
   }
   return { kind: 'ready' };
+}
+
+function whatIs(limit: Limit, kind: TaskKind): string {
+  if (typeof limit === 'number') return `GPU ${limit}`;
+  return limit === 'pool' ? `the ${kind} pool` : limit === 'ram' ? 'the CPU' : 'this device';
+}
+
+function whereIn(limit: Limit, kind: TaskKind): string {
+  if (typeof limit === 'number') return `on GPU ${limit}`;
+  return limit === 'pool' ? `in the ${kind} pool` : limit === 'ram' ? 'in RAM' : 'on the device';
 }
 
 /** One decimal is what operators type in `set-threshold`; two keep a small difference visible. */

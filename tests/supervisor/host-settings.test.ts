@@ -3,15 +3,15 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import test from 'node:test';
 import { openConfigStore } from '../../src/supervisor/config/store.ts';
-import { hostSettings } from '../../src/supervisor/host-settings.ts';
+import { hostSettings, type MachineMemory } from '../../src/supervisor/host-settings.ts';
 import { tempDir } from './temp-dir.ts';
 
 const GIB = 1024 ** 3;
 
-async function settingsOf(toml: string, deviceBytes: number) {
+async function settingsOf(toml: string, deviceBytes: number, more: Partial<MachineMemory> = {}) {
   await using dir = await tempDir();
   await writeFile(dir.file('config.toml'), toml);
-  return hostSettings((await openConfigStore(dir.file('config.toml'))).current, deviceBytes);
+  return hostSettings((await openConfigStore(dir.file('config.toml'))).current, { deviceBytes, ...more });
 }
 
 test('without settings each pool may use the threshold, and text models run four sequences', async () => {
@@ -20,6 +20,7 @@ test('without settings each pool may use the threshold, and text models run four
   assert.deepEqual(settings, {
     pools: { image: pool, llm: { ...pool, concurrency: 4 }, audio_stt: pool, audio_tts: pool, video: pool },
     deviceBytes: 23 * GIB,
+    marginBytes: GIB,
     keepAliveMs: 300_000,
   });
 });
@@ -35,4 +36,18 @@ test('a budget is whole bytes, and a negative keep-alive means for ever', async 
   const { pools, keepAliveMs } = await settingsOf('vram_threshold_gb = 0.1\nkeep_alive_secs = -1\n', 0);
   assert.equal(pools.image.vramBytes, Math.floor(0.1 * GIB));
   assert.ok(keepAliveMs < 0);
+});
+
+test('a pool may be bound to a GPU or to the CPU, and knows the memory there', async () => {
+  const machine = { devices: [{ index: 0, bytes: 7 * GIB }], ramBytes: 9 * GIB };
+  const toml = '[pools.llm]\ndevice = 1\ngpu = "cuda"\n[pools.audio_tts]\ngpu = "cpu"\n';
+  const settings = await settingsOf(toml, 30 * GIB, machine);
+  const { llm, audio_tts, image } = settings.pools;
+  assert.deepEqual([llm.device, llm.gpu, audio_tts.gpu, image.gpu], [1, 'cuda', 'cpu', undefined]);
+  assert.deepEqual({ devices: settings.devices, ramBytes: settings.ramBytes }, machine);
+});
+
+test('a pool on the CPU cannot be bound to a GPU', async () => {
+  const toml = '[pools.llm]\ndevice = 1\ngpu = "cpu"\n';
+  await assert.rejects(settingsOf(toml, 0), /pools\.llm\.device.*names a GPU, and this pool computes on the CPU/s);
 });

@@ -6,9 +6,9 @@ import * as ledgers from '../../src/workers/ledger.ts';
 
 const KINDS: TaskKind[] = ['image', 'llm', 'audio_stt', 'audio_tts', 'video'];
 
-function budgets(deviceBytes: number, poolBytes: number): ledgers.Budgets {
+function budgets(deviceBytes: number, poolBytes: number, homes: ledgers.Budgets['homes'] = {}): ledgers.Budgets {
   const pools = Object.fromEntries(KINDS.map((kind) => [kind, poolBytes])) as Record<TaskKind, number>;
-  return { deviceBytes, pools };
+  return { deviceBytes, pools, homes };
 }
 
 type Row = [key: string, pool: TaskKind, bytes: number, state: ledgers.Reservation['state'], more?: object];
@@ -130,6 +130,101 @@ describe('a newcomer to the ledger', () => {
   });
 });
 
+// Two GPUs of 6 and 4: text and pictures have the second one for themselves, voices are in RAM, the rest is anywhere.
+const second = { name: 1, bytes: 4 } as const;
+const HOMES = { llm: second, image: second, audio_tts: { name: 'ram', bytes: 5 } } as const;
+
+describe('a newcomer to one of several places', () => {
+  const cases: { name: string; pool: TaskKind; bytes: number; rows: Row[]; decision: ledgers.Decision }[] = [
+    {
+      name: 'never fits beyond its GPU',
+      ...{ pool: 'llm', bytes: 5, rows: [] },
+      decision: { kind: 'never', limit: 1, allowedBytes: 4 },
+    },
+    {
+      name: 'waits for its GPU, though the other one is empty',
+      ...{ pool: 'llm', bytes: 3, rows: [['a', 'image', 3, 'loaded', busy]] },
+      decision: { kind: 'wait', limit: 1, freeBytes: 1 },
+    },
+    {
+      name: 'evicts on its own GPU alone',
+      pool: 'llm',
+      bytes: 3,
+      rows: [
+        ['old', 'video', 6, 'loaded'],
+        ['a', 'image', 3, 'loaded'],
+      ],
+      decision: { kind: 'evict', keys: ['a'] },
+    },
+    {
+      name: 'counts against all GPUs together, as those do that are on none in particular',
+      ...{ pool: 'llm', bytes: 3, rows: [['a', 'video', 8, 'loaded', busy]] },
+      decision: { kind: 'wait', limit: 'device', freeBytes: 2 },
+    },
+    {
+      name: 'in RAM takes nothing of a GPU',
+      pool: 'audio_tts',
+      bytes: 5,
+      rows: [
+        ['a', 'video', 6, 'loaded', busy],
+        ['b', 'llm', 4, 'loaded', busy],
+      ],
+      decision: { kind: 'fits' },
+    },
+    {
+      name: 'never fits beyond RAM',
+      ...{ pool: 'audio_tts', bytes: 6, rows: [] },
+      decision: { kind: 'never', limit: 'ram', allowedBytes: 5 },
+    },
+    {
+      name: 'on a GPU has nothing of what is in RAM',
+      pool: 'video',
+      bytes: 8,
+      rows: [
+        ['voice', 'audio_tts', 5, 'loaded'],
+        ['a', 'image', 4, 'loaded'],
+      ],
+      decision: { kind: 'evict', keys: ['a'] },
+    },
+  ];
+  for (const { name, pool, bytes, rows, decision } of cases) {
+    test(name, () =>
+      assert.deepEqual(ledgers.decide(ledgerOf(budgets(10, 8, HOMES), rows), { pool, bytes }), decision),
+    );
+  }
+});
+
+test('who goes first when memory is short is somebody whose memory helps', () => {
+  const rows: Row[] = [
+    ['voice', 'audio_tts', 1, 'loaded'],
+    ['text', 'llm', 1, 'loaded'],
+    ['film', 'video', 1, 'loaded'],
+    ['none', 'image', 0, 'loaded'],
+  ];
+  const ledger = ledgerOf(budgets(10, 8, HOMES), rows);
+  assert.equal(ledgers.nextToLeave(ledger, 'image'), 'text');
+  assert.equal(ledgers.nextToLeave(ledger, 'video'), 'film');
+  assert.equal(ledgers.nextToLeave(ledger, 'audio_tts'), 'voice');
+  const keys = (own: TaskKind) => ledgers.idleBeside(ledger, own).map(({ key }) => key);
+  assert.deepEqual(keys('audio_stt'), ['text', 'film', 'none']);
+  assert.deepEqual(keys('audio_tts'), ['voice']);
+  assert.equal(ledgers.nextToLeave(ledgerOf(budgets(10, 8, HOMES), rows.slice(0, 1)), 'llm'), undefined);
+});
+
+test('what is reserved is told for all GPUs, for a pool and for where a pool is', () => {
+  const ledger = ledgerOf(budgets(10, 8, HOMES), [
+    ['a', 'llm', 1, 'loaded'],
+    ['b', 'image', 2, 'loading'],
+    ['c', 'video', 4, 'unloading'],
+    ['d', 'audio_tts', 3, 'loaded'],
+  ]);
+  assert.equal(ledgers.reservedBytes(ledger), 7);
+  assert.equal(ledgers.reservedBytes(ledger, 'audio_tts'), 3);
+  assert.deepEqual(ledgers.memoryOf(ledger, 'llm'), { budgetBytes: 4, reservedBytes: 3 });
+  assert.deepEqual(ledgers.memoryOf(ledger, 'video'), { budgetBytes: 10, reservedBytes: 7 });
+  assert.deepEqual(ledgers.memoryOf(ledger, 'audio_tts'), { budgetBytes: 5, reservedBytes: 3 });
+});
+
 test('a promised reservation starts only when the memory has come back', () => {
   let ledger = ledgerOf(budgets(10, 8), [
     ['a', 'llm', 6, 'loaded'],
@@ -221,7 +316,10 @@ function checkVictim(ledger: ledgers.Ledger, key: string, pool: TaskKind, keys: 
   // An own idle model that stays, though one of another pool must go, was too small to spare that one: all own ones
   // together are then not enough.
   if (victim.pool === pool) return;
-  const staying = ledgers.idleOf(ledger).filter((one) => one.pool === pool && one.bytes > 0 && !keys.includes(one.key));
+  // Those elsewhere could not have helped.
+  const staying = ledgers
+    .idleBeside(ledger, pool)
+    .filter((one) => one.pool === pool && one.bytes > 0 && !keys.includes(one.key));
   const sum = (list: ledgers.Reservation[]) => list.reduce((total, { bytes }) => total + bytes, 0);
   assert.ok(staying.length === 0 || sum(staying) < victim.bytes);
 }
@@ -232,15 +330,20 @@ test('the sums of promised and of held memory never exceed a budget, and nobody 
       fc.array(step, { maxLength: 60 }),
       fc.integer({ min: 1, max: 20 }),
       fc.integer({ min: 1, max: 12 }),
-      (steps, device, pool) => {
-        play(steps, budgets(device, pool), (ledger) => {
+      fc.constantFrom({}, HOMES),
+      (steps, device, pool, homes: NonNullable<ledgers.Budgets['homes']>) => {
+        const nameOf = (one: ledgers.Reservation) => homes[one.pool]?.name;
+        play(steps, budgets(device, pool, homes), (ledger) => {
           const all = [...ledger.reservations.values()];
           const sum = (list: ledgers.Reservation[]) => list.reduce((total, { bytes }) => total + bytes, 0);
           for (const counted of [
             all.filter((one) => one.state !== 'unloading'),
             all.filter((one) => one.state !== 'queued'),
           ]) {
-            assert.ok(sum(counted) <= device);
+            assert.ok(sum(counted.filter((one) => nameOf(one) !== 'ram')) <= device);
+            for (const home of Object.values(homes)) {
+              assert.ok(sum(counted.filter((one) => nameOf(one) === home.name)) <= home.bytes);
+            }
             for (const kind of KINDS) assert.ok(sum(counted.filter((one) => one.pool === kind)) <= pool);
           }
         });

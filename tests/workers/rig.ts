@@ -16,9 +16,11 @@ export type SettingsPatch = {
   pools?: Partial<Record<TaskKind, Partial<PoolSettings>>>;
   deviceBytes?: number;
   keepAliveMs?: number;
+  machine?: Pick<HostSettings, 'devices' | 'ramBytes'>;
 };
 
-export function settings({ pool, pools, deviceBytes = 8 * GIB, keepAliveMs = -1 }: SettingsPatch = {}): HostSettings {
+export function settings(patch: SettingsPatch = {}): HostSettings {
+  const { pool, pools, deviceBytes = 8 * GIB, keepAliveMs = -1, machine } = patch;
   const each = (kind: TaskKind): PoolSettings => ({
     ...{ vramBytes: 8 * GIB, threads: 1, concurrency: 1 },
     ...pool,
@@ -34,6 +36,7 @@ export function settings({ pool, pools, deviceBytes = 8 * GIB, keepAliveMs = -1 
     },
     deviceBytes,
     keepAliveMs,
+    ...machine,
   };
 }
 

@@ -20,12 +20,18 @@ export type Binary = {
 const ASK_MS_MAX = 20_000;
 const known = new Map<string, Pick<Binary, 'traits' | 'devices'> & { stamp: string }>();
 
-export async function openBinary(file: string, signal?: AbortSignal): Promise<Binary> {
+export type BinaryChoice = {
+  readonly file: string;
+  /** The only GPU that it sees. */
+  readonly device?: number | undefined;
+};
+
+export async function openBinary({ file, device }: BinaryChoice, signal?: AbortSignal): Promise<Binary> {
   const { mtimeMs, size } = await stat(file);
-  const stamp = `${mtimeMs}/${size}`;
+  const stamp = `${mtimeMs}/${size}/${device}`;
   const names = await readdir(dirname(file)).catch(() => []);
   const hasLibrary = names.some((name) => /^(lib)?(stable-diffusion|ggml)[\w.-]*\.(so|dylib|dll)/.test(name));
-  const env = binaryEnv(process.env, { file, hasLibrary, platform: process.platform });
+  const env = binaryEnv(process.env, { file, hasLibrary, platform: process.platform, device });
   const before = known.get(file);
   if (before?.stamp === stamp) return { file, env, traits: before.traits, devices: before.devices };
   const traits = traitsOf(await ask(file, '--version', env, signal));

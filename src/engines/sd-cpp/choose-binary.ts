@@ -40,7 +40,7 @@ export async function lookAt(
   const file = server ?? cli;
   if (file === undefined) return undefined;
   await checkVulkan({ file, gpu: settings.gpu, platform: places.platform, env: places.env });
-  const binary = await openBinary(file, signal);
+  const binary = await openBinary({ file, device: settings.device }, signal);
   const { version, tooOld } = binary.traits;
   if (tooOld) {
     throw new Failure('ENGINE_UNAVAILABLE', `\`${file}\` (${version}) is too old; install build ${BUILD_MIN} or newer`);

@@ -15,10 +15,10 @@ export function cudaObstacle(capability: number | undefined, machine: string): s
   return `it is built for cards of compute capability ${least} and later, and this one has ${capability}`;
 }
 
-/** Of the first card, which is the one that the library takes. */
-export function cardCapability(): number | undefined {
+/** Of the first card, which is the one that the library takes, or of the only one that it sees. */
+export function cardCapability(device = 0): number | undefined {
   try {
-    const args = ['--query-gpu=compute_cap', '--format=csv,noheader', '--id=0'];
+    const args = ['--query-gpu=compute_cap', '--format=csv,noheader', `--id=${device}`];
     const said = execFileSync(PROGRAM, args, {
       encoding: 'utf8',
       timeout: ASK_MS_MAX,

@@ -21,7 +21,7 @@ export const engine: Engine = {
     signal.throwIfAborted();
     context.progress(0.1);
 
-    const loaded = loadLibrary(settings.gpu);
+    const loaded = loadLibrary(settings.gpu, settings.device);
     for (const line of loaded.passedOver) context.log('info', `whisper-cpp passed a build over: ${line}`);
     const log = openNativeLog(loaded.library);
     const native = await create(loaded, model, modelFile, log);

@@ -61,10 +61,13 @@ const REMEDIES: Readonly<Record<Variant, string>> = {
   vulkan: 'install the Vulkan loader and a driver (libvulkan1, mesa-vulkan-drivers or the NVIDIA driver)',
 };
 
-/** Loads the build that the operator's choice demands. `auto` takes the first that loads, and says what it passed over. */
-export function loadLibrary(gpu: GpuChoice): LoadedLibrary {
+/**
+ * Loads the build that the operator's choice demands. `auto` takes the first that loads, and says what it passed over.
+ * `device`: the only GPU that this process sees.
+ */
+export function loadLibrary(gpu: GpuChoice, device?: number): LoadedLibrary {
   if (gpu === 'cpu') return { ...demand('default'), useGpu: false };
-  if (gpu === 'cuda' || gpu === 'vulkan') return { ...demand(gpu), useGpu: true };
+  if (gpu === 'cuda' || gpu === 'vulkan') return { ...demand(gpu, device), useGpu: true };
   if (gpu === 'metal') {
     if (process.platform === 'darwin') return { ...demand('default'), useGpu: true };
     throw new Failure('ENGINE_UNAVAILABLE', 'whisper-cpp cannot use Metal, which only macOS has: choose another gpu');
@@ -73,7 +76,7 @@ export function loadLibrary(gpu: GpuChoice): LoadedLibrary {
   // macOS has Metal in the default build, and no others.
   const better: Variant[] = process.platform === 'darwin' ? [] : ['cuda', 'vulkan'];
   for (const variant of better) {
-    const loaded = attempt(variant);
+    const loaded = attempt(variant, device);
     if ('library' in loaded) return { ...loaded, variant, useGpu: true, passedOver };
     passedOver.push(`${variant}: ${loaded.reason}`);
   }
@@ -81,16 +84,16 @@ export function loadLibrary(gpu: GpuChoice): LoadedLibrary {
   return { library, variant, useGpu: process.platform === 'darwin', passedOver };
 }
 
-function demand(variant: Variant): Omit<LoadedLibrary, 'useGpu'> {
-  const loaded = attempt(variant);
+function demand(variant: Variant, device?: number): Omit<LoadedLibrary, 'useGpu'> {
+  const loaded = attempt(variant, device);
   if ('library' in loaded) return { library: loaded.library, variant, passedOver: [] };
   const message = `whisper-cpp's ${variant} build cannot be used (${loaded.reason}): ${loaded.remedy}`;
   throw new Failure('ENGINE_UNAVAILABLE', message);
 }
 
-function attempt(variant: Variant): { library: Library } | { reason: string; remedy: string } {
+function attempt(variant: Variant, device?: number): { library: Library } | { reason: string; remedy: string } {
   if (variant === 'cuda') {
-    const capability = cardCapability();
+    const capability = cardCapability(device);
     const reason = cudaObstacle(capability, `${process.platform}-${process.arch}`);
     if (reason) return { reason, remedy: capability === undefined ? REMEDIES.cuda : 'choose vulkan' };
   }

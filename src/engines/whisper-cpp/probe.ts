@@ -3,9 +3,9 @@ import { toFailure } from '../../protocol/failure.ts';
 import type { Probe } from '../engine.ts';
 import { loadLibrary } from './library.ts';
 
-export const probe: Probe = async ({ gpu }) => {
+export const probe: Probe = async ({ gpu, device }) => {
   try {
-    const { variant, useGpu, passedOver } = loadLibrary(gpu);
+    const { variant, useGpu, passedOver } = loadLibrary(gpu, device);
     const backend = useGpu ? (variant === 'default' ? 'metal' : variant) : 'cpu';
     const more = passedOver.length > 0 ? `; not usable: ${passedOver.join('; ')}` : '';
     // Which device answers is only known once a model is loaded; the log then names it.

@@ -104,6 +104,7 @@ function registrationText(registration: Status['registration']): string {
   }
 }
 
-function poolText({ vramGb, threads, concurrency }: PoolConfig): string {
-  return `${vramGb} GiB, threads ${threads}, concurrency ${concurrency}`;
+function poolText({ vramGb, threads, concurrency, gpu, device }: PoolConfig): string {
+  const own = [gpu, device === undefined ? undefined : `GPU ${device}`].filter((part) => part !== undefined);
+  return [`${vramGb} GiB, threads ${threads}, concurrency ${concurrency}`, ...own].join(', ');
 }

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { AuthToken, EngineId, isSafeId, TASK_KINDS, type TaskKind } from '../../protocol/index.ts';
-import type { EngineDescriptor } from '../../workers/types.ts';
+import type { EngineDescriptor, GpuChoice } from '../../workers/types.ts';
 import { baseUrlProblem, urlProblem } from './base-url.ts';
 import { type Camelized, camelize, LEGACY_KEYS } from './names.ts';
 import { defaultModelsRoot, type PathContext, resolvePath } from './paths.ts';
@@ -38,12 +38,22 @@ const url = (problemOf: (value: string) => string | undefined) =>
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   });
 
+const GPU = z.enum(['auto', 'cuda', 'vulkan', 'metal', 'cpu'], 'must be auto, cuda, vulkan, metal or cpu');
+/** More GPUs than a machine has. */
+const DEVICE_MAX = 63;
+
 const pool = (concurrency: number) =>
   z
     .object({
       vram_gb: atLeast(0).optional(),
       threads: whole(1, 16).default(1),
       concurrency: whole(1, 64).default(concurrency),
+      gpu: GPU.optional(),
+      device: whole(0, DEVICE_MAX).optional(),
+    })
+    .refine(({ gpu, device }) => gpu !== 'cpu' || device === undefined, {
+      path: ['device'],
+      message: 'names a GPU, and this pool computes on the CPU',
     })
     .prefault({});
 
@@ -106,7 +116,7 @@ export const ConfigFile = z.object({
   auto_update_feed: url(urlProblem).default('https://api.github.com/repos/webbertakken/studio-worker/releases'),
   auto_update_prerelease: flag(false),
   models_root: text.min(1, 'must not be empty').optional(),
-  gpu: z.enum(['auto', 'cuda', 'vulkan', 'metal', 'cpu'], 'must be auto, cuda, vulkan, metal or cpu').default('auto'),
+  gpu: GPU.default('auto'),
   // One core stays free for the worker itself; ggml spins at its barriers, so one thread too many costs more than a core.
   cpu_threads: whole(1, 1024).default(() => Math.max(1, availableParallelism() - 1)),
   allowed_hosts: z.array(hostName, 'must be a list of host names').default([]),
@@ -130,7 +140,13 @@ export const ConfigFile = z.object({
 });
 type ConfigFile = z.output<typeof ConfigFile>;
 
-export type PoolConfig = { readonly vramGb: number; readonly threads: number; readonly concurrency: number };
+export type PoolConfig = {
+  readonly vramGb: number;
+  readonly threads: number;
+  readonly concurrency: number;
+  readonly gpu?: GpuChoice;
+  readonly device?: number;
+};
 export type LogLevelName = ConfigFile['logging']['level'];
 export type LoggingConfig = {
   readonly dir: string;
@@ -157,7 +173,11 @@ export function toConfig(file: ConfigFile, dir: string, context: PathContext): C
   return deepFreeze({
     ...camelize(plain),
     modelsRoot: models_root === undefined ? defaultModelsRoot(context) : resolvePath(models_root, dir, context),
-    pools: mapValues(pools, ({ vram_gb, ...rest }) => ({ vramGb: vram_gb ?? vramGb, ...rest })),
+    pools: mapValues(pools, ({ vram_gb, gpu, device, ...rest }) => ({
+      ...{ vramGb: vram_gb ?? vramGb, ...rest },
+      ...(gpu !== undefined && { gpu }),
+      ...(device !== undefined && { device }),
+    })),
     logging: {
       dir: resolvePath(logging.dir ?? 'logs', dir, context),
       level: logging.level,
@@ -187,7 +207,7 @@ function toDescriptor(engine: z.output<typeof ENGINE>, dir: string, context: Pat
 export function unknownKeys(raw: Readonly<Record<string, unknown>>): string[] {
   const known = new Set([...Object.keys(ConfigFile.shape), ...LEGACY_KEYS]);
   const found = keysBeyond(raw, known, '');
-  const poolKeys = new Set(['vram_gb', 'threads', 'concurrency']);
+  const poolKeys = new Set(['vram_gb', 'threads', 'concurrency', 'gpu', 'device']);
   found.push(...keysBeyond(raw.pools, new Set(TASK_KINDS), 'pools.'));
   for (const kind of TASK_KINDS) found.push(...keysBeyond(property(raw.pools, kind), poolKeys, `pools.${kind}.`));
   found.push(...keysBeyond(raw.logging, new Set(['dir', 'level', 'max_size', 'keep']), 'logging.'));

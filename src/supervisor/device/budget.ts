@@ -1,5 +1,7 @@
 // How much memory models may fill together. Pure, but for asking how much RAM there is.
 import os from 'node:os';
+import type { MachineMemory } from '../host-settings.ts';
+import type { Device } from './device-text.ts';
 
 /** Without a GPU models live in the machine's memory, and a quarter of that is left to everything else. */
 const RAM_PART = 0.75;
@@ -17,4 +19,28 @@ export function deviceBudgetBytes(device: { totalGb: number; marginGb: number; r
 function usableRamBytes(): number {
   const limit = process.constrainedMemory();
   return limit > 0 ? Math.min(limit, os.totalmem()) : os.totalmem();
+}
+
+/**
+ * The same for each device, and for RAM where the devices have memory of their own: there, models that compute on the CPU
+ * do not share it with those on a GPU.
+ */
+export function machineMemory(machine: {
+  totalGb: number;
+  marginGb: number;
+  hasMemoryOfItsOwn: boolean;
+  devices: readonly Device[];
+}): MachineMemory {
+  const { totalGb, marginGb } = machine;
+  const known = machine.devices.filter(({ totalBytes }) => totalBytes > 0);
+  const deviceBytes = deviceBudgetBytes({ totalGb, marginGb });
+  if (!machine.hasMemoryOfItsOwn) return { deviceBytes };
+  return {
+    deviceBytes,
+    devices: known.map(({ index, totalBytes }) => ({
+      index,
+      bytes: deviceBudgetBytes({ totalGb: totalBytes / 1024 ** 3, marginGb }),
+    })),
+    ramBytes: deviceBudgetBytes({ totalGb: 0, marginGb }),
+  };
 }

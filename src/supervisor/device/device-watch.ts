@@ -16,8 +16,8 @@ export interface DeviceWatch {
   readonly source: ProbedDevice['source'];
   /** At most a moment old. Empty when there is no GPU. */
   list(): Promise<readonly Device[]>;
-  /** Of all devices together; undefined when one of them does not say, or there is none. */
-  freeBytes(): Promise<number | undefined>;
+  /** Of one device, or of all together; undefined when one of them does not say, or there is none. */
+  freeBytes(device?: number): Promise<number | undefined>;
 }
 
 export type DeviceWatchOptions = ListOptions & { readonly freshMs?: number; readonly silentMs?: number };
@@ -46,7 +46,10 @@ export function openDeviceWatch(source: ProbedDevice['source'], options: DeviceW
   return {
     source,
     list,
-    freeBytes: async () => freeOf(await list()),
+    async freeBytes(device) {
+      const all = await list();
+      return freeOf(device === undefined ? all : all.filter(({ index }) => index === device));
+    },
   };
 }
 

@@ -10,7 +10,7 @@ import type { Config } from '../config/schema.ts';
 import { openConfigStore } from '../config/store.ts';
 import { readRunningPid } from '../daemon-lock.ts';
 import { deviceBudgetBytes } from '../device/budget.ts';
-import { engineSettings } from '../host-settings.ts';
+import { engineSettings, poolChoices } from '../host-settings.ts';
 import { packageVersion } from '../machine.ts';
 import { checkDisk } from './check-disk.ts';
 import { checkGpu } from './check-gpu.ts';
@@ -75,6 +75,7 @@ async function checkEngines(config: Config, tell: (what: string) => void): Promi
   const engines = allEngines(config.engines, config.onlyEngines);
   const reports = await probeEngines(engines, {
     settings: engineSettings(config),
+    pools: poolChoices(config),
     started: ({ id }) => tell(`engine ${id}`),
   });
   return engines.map((engine) => {

@@ -1,6 +1,7 @@
 // engines.json: what the last probes found, so that a restart advertises at once instead of after several seconds of
 // loading libraries. It is only a memory: a missing, unreadable or outdated file means that nothing is known yet.
 import { readFile } from 'node:fs/promises';
+import type { PoolChoices } from '../../workers/pool-home.ts';
 import { parseProbeReport } from '../../workers/probe-report.ts';
 import type { EngineDescriptor, EngineSettings, ProbeReport } from '../../workers/types.ts';
 import { writeFileAtomically } from '../config/write-file.ts';
@@ -12,8 +13,12 @@ export type Reports = ReadonlyMap<string, ProbeReport>;
 const BYTES_MAX = 256 * 1024;
 
 /** What a report depends on besides the machine: with another program, runtime or setting it says nothing. */
-export function cacheKey(version: string, { gpu, modelsRoot }: EngineSettings): string {
-  return [version, process.version, `${process.platform}-${process.arch}`, `gpu=${gpu}`, modelsRoot].join(' ');
+export function cacheKey(version: string, { gpu, modelsRoot }: EngineSettings, pools: PoolChoices = {}): string {
+  const own = Object.entries(pools).flatMap(([kind, choice]) =>
+    choice.gpu === undefined && choice.device === undefined ? [] : [`${kind}=${choice.gpu}/${choice.device}`],
+  );
+  const machine = `${process.platform}-${process.arch}`;
+  return [version, process.version, machine, `gpu=${gpu}`, ...own, modelsRoot].join(' ');
 }
 
 /** Reports of these very engines under this very key. Never rejects. */

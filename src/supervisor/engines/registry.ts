@@ -4,6 +4,7 @@
 //
 //   idle ─begin, retry, config change→ probing ─all asked→ idle
 import { isDeepStrictEqual } from 'node:util';
+import type { PoolChoices } from '../../workers/pool-home.ts';
 import { probeEngines } from '../../workers/probe-engines.ts';
 import type { EngineDescriptor, EngineSettings, ProbeReport } from '../../workers/types.ts';
 import type { Logs } from '../logs/logs.ts';
@@ -22,6 +23,8 @@ const TIMES: RegistryTimes = { retryMs: 600_000, beginMsMax: 3_000 };
 export type RegistryOptions = {
   readonly engines: readonly EngineDescriptor[];
   readonly settings: EngineSettings;
+  /** What pools choose apart from that. */
+  readonly pools?: PoolChoices;
   readonly version: string;
   /** engines.json */
   readonly cacheFile: string;
@@ -41,12 +44,12 @@ export interface EngineRegistry extends AsyncDisposable {
 }
 
 export async function openEngineRegistry(options: RegistryOptions): Promise<EngineRegistry> {
-  const { cacheFile, configChanges, logs, settings } = options;
+  const { cacheFile, configChanges, logs, settings, pools = {} } = options;
   const { retryMs, beginMsMax } = { ...TIMES, ...options.times };
   const engines = options.engines.filter((engine) => engine.probeUrl !== undefined);
   const changes = new EventTarget();
   const leaving = new AbortController();
-  const key = cacheKey(options.version, settings);
+  const key = cacheKey(options.version, settings, pools);
   const reports = await readProbeCache(cacheFile, key, engines);
   let begun = false;
   let looking: Promise<void> | undefined;
@@ -73,7 +76,7 @@ export async function openEngineRegistry(options: RegistryOptions): Promise<Engi
   async function look(which: readonly EngineDescriptor[]): Promise<void> {
     const before = new Map(reports);
     try {
-      await probeEngines(which, { settings, signal: leaving.signal, finished: take });
+      await probeEngines(which, { settings, pools, signal: leaving.signal, finished: take });
       if (!isDeepStrictEqual(before, reports)) await writeProbeCache(cacheFile, key, engines, reports);
     } catch (err) {
       if (leaving.signal.aborted) return;

@@ -1,6 +1,7 @@
 // `memory.json` beside the configuration: the peaks of models, kept over restarts. Losing it costs nothing but a few
 // reservations by estimate, so no error of it stops the worker.
 import { readFile, rename } from 'node:fs/promises';
+import type { TaskKind } from '../../protocol/index.ts';
 import type { MeasuredModel, MemoryTruth } from '../../workers/types.ts';
 import { writeFileAtomically } from '../config/write-file.ts';
 import type { Logs } from '../logs/logs.ts';
@@ -10,22 +11,23 @@ const GIB = 1024 ** 3;
 
 export type MemoryFileOptions = {
   readonly path: string;
-  /** Models take other amounts on another device. */
-  readonly gpu: string;
-  /** Models live in RAM here, so that the RAM of an engine's process says what its model takes. */
-  readonly modelsInRam: boolean;
+  /**
+   * Where models of a kind are. They take other amounts on another `gpu`; `inRam`: the RAM of an engine's process says
+   * what its model takes.
+   */
+  readonly placeOf: (kind: TaskKind) => { readonly gpu: string; readonly inRam: boolean };
   readonly logs: Pick<Logs, 'info' | 'warn'>;
 };
 
 /** Disposing waits until everything is written. */
 export type MemoryFile = MemoryTruth & AsyncDisposable;
 
-export async function openMemoryFile({ path, gpu, modelsInRam, logs }: MemoryFileOptions): Promise<MemoryFile> {
+export async function openMemoryFile({ path, placeOf, logs }: MemoryFileOptions): Promise<MemoryFile> {
   let peaks: Peaks = await readPeaks(path, logs);
   let writing = Promise.resolve();
   let unwritten = false;
 
-  const keyOf = (key: string): string => `${key}:${gpu}`;
+  const keyOf = (key: string, kind: TaskKind): string => `${key}:${placeOf(kind).gpu}`;
 
   /** Many changes in a row become one write. */
   function save(): void {
@@ -42,7 +44,7 @@ export async function openMemoryFile({ path, gpu, modelsInRam, logs }: MemoryFil
   }
 
   function learn(model: MeasuredModel, bytes: number): void {
-    const next = withPeak(peaks, { ...model, key: keyOf(model.key) }, bytes, new Date());
+    const next = withPeak(peaks, { ...model, key: keyOf(model.key, model.kind) }, bytes, new Date());
     if (next === undefined) return;
     peaks = next;
     logs.info('memory', 'a model took another amount of memory than was reserved', {
@@ -56,9 +58,9 @@ export async function openMemoryFile({ path, gpu, modelsInRam, logs }: MemoryFil
   }
 
   return {
-    peakOf: (wanted) => peaks.find(({ key }) => key === keyOf(wanted))?.bytes,
+    peakOf: (wanted, kind) => peaks.find(({ key }) => key === keyOf(wanted, kind))?.bytes,
     measured(model, { memoryBytes, rssBytes }) {
-      const bytes = memoryBytes ?? (modelsInRam ? rssBytes : undefined);
+      const bytes = memoryBytes ?? (placeOf(model.kind).inRam ? rssBytes : undefined);
       if (bytes !== undefined) learn(model, bytes);
     },
     async [Symbol.asyncDispose]() {

@@ -41,7 +41,7 @@ async function begin(options: LoadOptions): Promise<LoadRun> {
   let told: string | undefined;
   for (;;) {
     if (signal.aborted) throw new Failure('CANCELLED', reasonOf(signal));
-    const memory = await host.memory();
+    const memory = await host.memory(model.kind);
     const verdict = host.loadVerdict(model);
     const refusal = memoryRefusal({
       ...{ id: model.model, kind: model.kind, estimateBytes: model.vramBytes, verdict, memory },

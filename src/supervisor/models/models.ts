@@ -87,7 +87,7 @@ export async function openModels(options: ModelsOptions): Promise<Models> {
   }
 
   async function admit({ entry }: Kept): Promise<void> {
-    const memory = await host.memory();
+    const memory = await host.memory(entry.kind);
     const model = modelOf(entry);
     const refusal = memoryRefusal({
       ...{ id: entry.id, kind: entry.kind, estimateBytes: model.vramBytes, patient: false },

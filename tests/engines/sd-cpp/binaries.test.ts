@@ -54,6 +54,7 @@ test('a binary sees no secrets, and its own libraries', () => {
   const shared = { PATH: '/a', GGML_NO_BACKTRACE: '1' };
   assert.deepEqual(binaryEnv(env, place), { ...shared, LD_LIBRARY_PATH: '/b:/l' });
   assert.deepEqual(binaryEnv(env, { ...place, hasLibrary: false }), { ...shared, LD_LIBRARY_PATH: '/l' });
+  assert.equal(binaryEnv(env, { ...place, device: 1 }).CUDA_VISIBLE_DEVICES, '1');
   assert.equal(binaryEnv({}, { ...place, platform: 'darwin' }).DYLD_LIBRARY_PATH, '/b');
 });
 

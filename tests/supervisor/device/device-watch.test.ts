@@ -45,9 +45,13 @@ test('many who ask at the same time are answered by one run, and a later one get
   const answers = await Promise.all(Array.from({ length: 20 }, () => watch.freeBytes()));
   assert.deepEqual(new Set(answers), new Set([11 * GIB]));
   assert.equal(await runsOf(dir), 1);
+  const recent = openDeviceWatch('nvidia-smi', { ...at(dir), freshMs: 60_000 });
+  assert.deepEqual(await Promise.all([recent.freeBytes(1), recent.freeBytes(0), recent.freeBytes(2)]), [
+    ...[4 * GIB, 7 * GIB, undefined],
+  ]);
   await tool(dir, 'nvidia-smi', SMI.replace('7168', '2048'));
   assert.equal(await watch.freeBytes(), 6 * GIB);
-  assert.equal(await runsOf(dir), 2);
+  assert.equal(await runsOf(dir), 3);
 });
 
 test('a driver that does not answer is not asked again for a while', { skip }, async () => {

@@ -13,8 +13,11 @@ const model = (key = 'k', reservedBytes = GIB): MeasuredModel => ({
   key,
   model: `model-${key}`,
   engine: 'test',
+  kind: 'llm',
   reservedBytes,
 });
+const onGpu = () => ({ gpu: 'auto', inRam: false });
+const onCpu = () => ({ gpu: 'cpu', inRam: true });
 
 function ears() {
   const lines: { message: string; fields: Record<string, unknown> }[] = [];
@@ -28,8 +31,8 @@ test('a peak is remembered over a restart, and the difference is logged once', a
   const path = dir.file('memory.json');
   const { lines, logs } = ears();
   {
-    await using memory = await openMemoryFile({ path, gpu: 'auto', modelsInRam: false, logs });
-    assert.equal(memory.peakOf('k'), undefined);
+    await using memory = await openMemoryFile({ path, placeOf: onGpu, logs });
+    assert.equal(memory.peakOf('k', 'llm'), undefined);
     memory.measured(model(), { memoryBytes: 2 * GIB, rssBytes: 9 * GIB });
     memory.measured(model(), { memoryBytes: 2 * GIB + 1 });
     memory.measured(model(), { memoryBytes: GIB });
@@ -41,20 +44,23 @@ test('a peak is remembered over a restart, and the difference is logged once', a
     [{ model: 'model-k', engine: 'test', reservedGb: 1, tookGb: 2, differenceGb: 1 }],
   );
   assert.equal((await stat(path)).mode & 0o777, 0o600);
-  await using again = await openMemoryFile({ path, gpu: 'auto', modelsInRam: false, logs });
-  assert.deepEqual([again.peakOf('k'), again.peakOf('unknown'), again.peakOf('odd')], [2 * GIB, undefined, undefined]);
+  await using again = await openMemoryFile({ path, placeOf: onGpu, logs });
+  assert.deepEqual(
+    [again.peakOf('k', 'llm'), again.peakOf('unknown', 'llm'), again.peakOf('odd', 'llm')],
+    [2 * GIB, undefined, undefined],
+  );
   // On another device the same model takes another amount.
-  await using other = await openMemoryFile({ path, gpu: 'cpu', modelsInRam: true, logs });
-  assert.equal(other.peakOf('k'), undefined);
+  await using other = await openMemoryFile({ path, placeOf: onCpu, logs });
+  assert.equal(other.peakOf('k', 'llm'), undefined);
 });
 
 test('where models live in RAM, the RAM of the engine’s process counts when the engine says nothing', async () => {
   await using dir = await tempDir();
   const { logs } = ears();
-  await using memory = await openMemoryFile({ path: dir.file('m.json'), gpu: 'cpu', modelsInRam: true, logs });
+  await using memory = await openMemoryFile({ path: dir.file('m.json'), placeOf: onCpu, logs });
   memory.measured(model('a'), { rssBytes: GIB });
   memory.measured(model('b'), { memoryBytes: 5, rssBytes: GIB });
-  assert.deepEqual([memory.peakOf('a'), memory.peakOf('b')], [GIB, 5]);
+  assert.deepEqual([memory.peakOf('a', 'llm'), memory.peakOf('b', 'llm')], [GIB, 5]);
 });
 
 test('an unreadable file is set aside, and the worker goes on', async () => {
@@ -62,7 +68,7 @@ test('an unreadable file is set aside, and the worker goes on', async () => {
   for (const text of ['', '{', '{"version":2,"peaks":[]}', '{"version":1,"peaks":[{"key":""}]}']) {
     await writeFile(dir.file('memory.json'), text);
     const { lines, logs } = ears();
-    await using memory = await openMemoryFile({ path: dir.file('memory.json'), gpu: 'auto', modelsInRam: false, logs });
+    await using memory = await openMemoryFile({ path: dir.file('memory.json'), placeOf: onGpu, logs });
     assert.equal(lines.length, 1);
     memory.measured(model(), { memoryBytes: 7 });
   }
@@ -75,9 +81,9 @@ test('a file that cannot be written costs a line in the log', async () => {
   await mkdir(dir.file('memory.json'));
   const { lines, logs } = ears();
   {
-    await using memory = await openMemoryFile({ path: dir.file('memory.json'), gpu: 'auto', modelsInRam: false, logs });
+    await using memory = await openMemoryFile({ path: dir.file('memory.json'), placeOf: onGpu, logs });
     memory.measured(model(), { memoryBytes: 7 });
-    assert.equal(memory.peakOf('k'), 7);
+    assert.equal(memory.peakOf('k', 'llm'), 7);
   }
   assert.match(lines.at(-1)?.message ?? '', /cannot be remembered/);
 });
