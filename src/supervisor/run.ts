@@ -1,10 +1,8 @@
 // `studio-worker run`: the process around a worker. It takes the lock, opens what lasts as long as the process (logs,
 // host, outbox), runs the worker, and turns its end into an exit code.
 import { isDeepStrictEqual } from 'node:util';
-import { TASK_KINDS } from '../protocol/index.ts';
 import { allEngines } from '../workers/all-engines.ts';
 import { openHost } from '../workers/host.ts';
-import { settingsOf } from '../workers/pool-home.ts';
 import { openActivity } from './activity/activity.ts';
 import { openRecorder } from './activity/recorder.ts';
 import { startLocalApi } from './api/start.ts';
@@ -16,12 +14,11 @@ import { openDaemonControl } from './daemon/control.ts';
 import { openPauseSwitch } from './daemon/pause-switch.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
 import { openOutbox } from './delivery/outbox.ts';
-import { machineMemory } from './device/budget.ts';
-import { openDeviceWatch } from './device/device-watch.ts';
+import { openMachine } from './device/machine.ts';
 import { hasMemoryOfItsOwn, type ProbedDevice, probeDevice } from './device/probe.ts';
 import { openEngineRegistry } from './engines/registry.ts';
 import { EXIT } from './exit-codes.ts';
-import { engineSettings, hostSettings, poolChoices } from './host-settings.ts';
+import { engineSettings, poolChoices } from './host-settings.ts';
 import { openTurns } from './jobs/turns.ts';
 import { openLocalJobs } from './local/local-jobs.ts';
 import { type Logs, openLogs } from './logs/logs.ts';
@@ -87,17 +84,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   banner(logs, config, device);
   const { pools } = config.current;
   const forEngines = engineSettings(config.current);
-  // A model that computes on the CPU takes nothing of the GPU.
-  const usesGpu = TASK_KINDS.some((kind) => settingsOf(forEngines, pools, kind).gpu !== 'cpu');
-  const deviceWatch = openDeviceWatch(usesGpu ? device.source : 'unknown');
-  const memoryFacts = {
-    totalGb: device.totalGb,
-    hasMemoryOfItsOwn: hasMemoryOfItsOwn(device),
-    // One by one they matter only to pools that are bound to one, and asking may take a driver a second.
-    devices: TASK_KINDS.some((kind) => pools[kind].device !== undefined) ? await deviceWatch.list() : [],
-  };
-  const settings = (): ReturnType<typeof hostSettings> =>
-    hostSettings(config.current, machineMemory({ ...memoryFacts, marginGb: config.current.vramMarginGb }));
+  const machine = await openMachine(device, config.current, forEngines);
   const { engines: ownEngines, onlyEngines } = config.current;
   await using registry = await openEngineRegistry({
     engines: allEngines(ownEngines, onlyEngines),
@@ -110,20 +97,17 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   });
   await using memory = await openMemoryFile({
     path: paths.memory,
-    placeOf(kind) {
-      const { gpu } = settingsOf(forEngines, pools, kind);
-      return { gpu, inRam: gpu === 'cpu' || !memoryFacts.hasMemoryOfItsOwn };
-    },
+    placeOf: machine.placeOf,
     logs,
   });
   await using host = await openHost({
-    settings: settings(),
+    settings: machine.settings(config.current),
     extraEngines: ownEngines,
     onlyEngines,
     engineSettings: forEngines,
     memory,
     probed: registry.report,
-    freeBytes: deviceWatch.freeBytes,
+    freeBytes: machine.watch.freeBytes,
     scratchRoot: paths.scratch,
     log: (level, message, fields) => logs[level]('host', message, fields),
   });
@@ -135,7 +119,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   host.changes.addEventListener('change', () => turns.hostChanged());
   let chosenBefore = operatorsPart(config.current);
   configChanges.addEventListener('change', () => {
-    host.configure(settings());
+    host.configure(machine.settings(config.current));
     logs.setLevel(config.current.logging.level);
     for (const secret of secretsOf(config)) logs.addSecret(secret);
     const chosen = operatorsPart(config.current);

@@ -1,0 +1,36 @@
+// The memory of this machine as the worker uses it: how much models may fill and where, what is free there now, and where
+// the models of a kind are. It knows the probed devices and what the configuration said at the start.
+import { TASK_KINDS, type TaskKind } from '../../protocol/index.ts';
+import { settingsOf } from '../../workers/pool-home.ts';
+import type { EngineSettings, HostSettings } from '../../workers/types.ts';
+import type { Config } from '../config/schema.ts';
+import { hostSettings } from '../host-settings.ts';
+import { machineMemory } from './budget.ts';
+import { type DeviceWatch, openDeviceWatch } from './device-watch.ts';
+import { hasMemoryOfItsOwn, type ProbedDevice } from './probe.ts';
+
+export type Machine = {
+  /** Budgets may change while the worker runs; GPUs and what pools chose of them do not. */
+  settings(config: Config): HostSettings;
+  readonly watch: DeviceWatch;
+  /** `inRam`: the RAM of an engine's process says what its model takes. */
+  placeOf(kind: TaskKind): { readonly gpu: string; readonly inRam: boolean };
+};
+
+export async function openMachine(device: ProbedDevice, config: Config, forEngines: EngineSettings): Promise<Machine> {
+  const { pools } = config;
+  const gpuOf = (kind: TaskKind) => settingsOf(forEngines, pools, kind).gpu;
+  // A model that computes on the CPU takes nothing of the GPU.
+  const watch = openDeviceWatch(TASK_KINDS.some((kind) => gpuOf(kind) !== 'cpu') ? device.source : 'unknown');
+  // One by one they matter only to pools that are bound to one, and asking may take a driver a second.
+  const devices = TASK_KINDS.some((kind) => pools[kind].device !== undefined) ? await watch.list() : [];
+  const facts = { totalGb: device.totalGb, hasMemoryOfItsOwn: hasMemoryOfItsOwn(device), devices };
+  return {
+    watch,
+    settings: (now) => hostSettings(now, machineMemory({ ...facts, marginGb: now.vramMarginGb })),
+    placeOf(kind) {
+      const gpu = gpuOf(kind);
+      return { gpu, inRam: gpu === 'cpu' || !facts.hasMemoryOfItsOwn };
+    },
+  };
+}
