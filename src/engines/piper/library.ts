@@ -30,5 +30,5 @@ export type Tts = {
 export type Library = { readonly OfflineTts: { createAsync(config: TtsConfig): Promise<Tts> } };
 
 export function loadLibrary(gpu: GpuChoice): Library {
-  return requireSherpa(gpu, 'voices') as Library;
+  return requireSherpa(gpu, 'audio_tts') as Library;
 }

@@ -54,5 +54,5 @@ export type NativeRecogniser = {
 export type Library = { readonly OnlineRecognizer: new (config: RecogniserConfig) => NativeRecogniser };
 
 export function loadLibrary(gpu: GpuChoice): Library {
-  return requireSherpa(gpu, 'live speech') as Library;
+  return requireSherpa(gpu, 'audio_stt') as Library;
 }

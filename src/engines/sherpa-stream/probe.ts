@@ -1,4 +1,4 @@
 // Whether streaming recognition works on this machine: the library loads.
 import { sherpaProbe } from '../sherpa/library.ts';
 
-export const probe = sherpaProbe('live speech');
+export const probe = sherpaProbe('audio_stt');

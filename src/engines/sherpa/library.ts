@@ -5,11 +5,11 @@ import { Failure, toFailure } from '../../protocol/failure.ts';
 import type { GpuChoice, Probe } from '../engine.ts';
 
 /** `gpu` other than `auto` and `cpu` is a demand that the library cannot meet: it has no build for GPUs. */
-export function requireSherpa(gpu: GpuChoice, what: string): unknown {
+export function requireSherpa(gpu: GpuChoice, pool: 'audio_stt' | 'audio_tts'): unknown {
   if (gpu !== 'auto' && gpu !== 'cpu') {
     throw new Failure(
       'ENGINE_UNAVAILABLE',
-      `sherpa-onnx has no build for ${gpu}: set gpu to "auto" or "cpu" for ${what}`,
+      `sherpa-onnx has no build for ${gpu}: set gpu = "auto" or "cpu" in [pools.${pool}]`,
     );
   }
   try {
@@ -23,10 +23,10 @@ export function requireSherpa(gpu: GpuChoice, what: string): unknown {
 }
 
 /** Whether the library loads on this machine. A GPU that is demanded is not there. */
-export function sherpaProbe(what: string): Probe {
+export function sherpaProbe(pool: 'audio_stt' | 'audio_tts'): Probe {
   return async ({ gpu }) => {
     try {
-      requireSherpa(gpu, what);
+      requireSherpa(gpu, pool);
       return { ready: true, detail: 'sherpa-onnx, CPU build', backend: 'cpu' };
     } catch (thrown) {
       const { message } = toFailure(thrown, 'ENGINE_UNAVAILABLE');

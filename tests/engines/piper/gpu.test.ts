@@ -20,7 +20,7 @@ for (const gpu of ['cuda', 'vulkan', 'metal'] as const satisfies GpuChoice[]) {
     assert.deepEqual(report, {
       ready: false,
       detail: `sherpa-onnx has no build for ${gpu}`,
-      remedy: 'set gpu to "auto" or "cpu" for voices',
+      remedy: 'set gpu = "auto" or "cpu" in [pools.audio_tts]',
     });
   });
 }
@@ -31,4 +31,10 @@ test('a job under such a demand fails for good', async () => {
     code: 'ENGINE_UNAVAILABLE',
     message: /sherpa-onnx has no build for cuda/,
   });
+});
+
+test('voices on the CPU speak beside a GPU that is demanded for everything else', async () => {
+  await using rig = await openRig({ engine: { modelsRoot, gpu: 'cuda' }, pools: { audio_tts: { gpu: 'cpu' } } });
+  const result = await rig.host.run(say('hello'), ears()).done;
+  assert.ok(result.kind === 'bytes' && result.byteLength > 0);
 });
