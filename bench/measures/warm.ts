@@ -1,15 +1,19 @@
 // What keeping a model warm is worth, engine by engine: the second job over the first one, which also loads; and whether
-// the memory comes back once the model is unloaded. Real libraries in real engine processes, on models made by scripts.
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+// the memory comes back once the model is unloaded. Real libraries in real engine processes, on models made by scripts;
+// sd-server is played by the stand-in, so its row shows what the start of a program costs, not the load of weights.
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lama } from '../../fixtures/models/lama.ts';
 import { scriptedLlama } from '../../fixtures/models/scripted-llama.ts';
 import { vitsModel, vitsTokens } from '../../fixtures/models/vits.ts';
 import { whisperModel } from '../../fixtures/models/whisper.ts';
+import { modelText } from '../../fixtures/sd-cpp/behaviour.ts';
 import type { Task } from '../../src/protocol/index.ts';
 import type { HostJob } from '../../src/workers/types.ts';
 import { pngUrl } from '../../tests/engines/data-url.ts';
+import { noFfmpeg } from '../../tests/engines/ffmpeg/have-ffmpeg.ts';
+import { useStandIn } from '../../tests/engines/sd-cpp/scene.ts';
 import { ears, openRig, syntheticJob, task } from '../../tests/workers/rig.ts';
 import { median, round } from '../stats.ts';
 
@@ -23,12 +27,16 @@ export type Warm = {
 };
 
 const ROUNDS = 5;
+/** What the stand-in was started as, one line of JSON a start. */
+const STAND_IN_LOG = 'starts.jsonl';
 
 type File = { role: string; filename: string; content: Uint8Array | string };
-type Subject = { engine: string; files: readonly File[]; task: Task };
+type Subject = { engine: string; model?: string; files: readonly File[]; task: Task };
 
 export async function measureWarm(): Promise<Warm[]> {
   const root = await mkdtemp(join(tmpdir(), 'studio-worker-bench-warm-'));
+  useStandIn('server');
+  process.env.STAND_IN_LOG = join(root, STAND_IN_LOG);
   try {
     const results: Warm[] = [];
     for (const subject of await subjects()) results.push(await measureOne(root, subject));
@@ -38,11 +46,11 @@ export async function measureWarm(): Promise<Warm[]> {
   }
 }
 
-async function measureOne(root: string, { engine, files, task }: Subject): Promise<Warm> {
+async function measureOne(root: string, { engine, model = engine, files, task }: Subject): Promise<Warm> {
   await mkdir(join(root, engine), { recursive: true });
   for (const { filename, content } of files) await writeFile(join(root, engine, filename), content);
   const listed = files.map(({ role, filename }) => ({ role, filename, url: `https://models.invalid/${filename}` }));
-  const job = (): HostJob => syntheticJob(task.kind, '', { engine, model: engine, files: listed, task });
+  const job = (): HostJob => syntheticJob(task.kind, '', { engine, model, files: listed, task });
   const cold: number[] = [];
   const warm: number[] = [];
   let processesAfterUnload = 0;
@@ -55,12 +63,22 @@ async function measureOne(root: string, { engine, files, task }: Subject): Promi
     };
     cold.push(await timed());
     warm.push(await timed());
-    const pids = rig.host.models().flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+    const own = rig.host.models().flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
+    const pids = [...own, ...(await standIns(root))];
     await rig.host[Symbol.asyncDispose]();
     processesAfterUnload += pids.filter(lives).length;
   }
   const [coldMs, warmMs] = [median(cold), median(warm)];
   return { engine, coldMs, warmMs, ratio: round(warmMs / coldMs), processesAfterUnload };
+}
+
+/** Every sd-server so far: none may outlive its model. */
+async function standIns(root: string): Promise<number[]> {
+  const text = await readFile(join(root, STAND_IN_LOG), 'utf8').catch(() => '');
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => (JSON.parse(line) as { pid: number }).pid);
 }
 
 async function subjects(): Promise<Subject[]> {
@@ -97,6 +115,16 @@ async function subjects(): Promise<Subject[]> {
       files: [{ role: 'model', filename: 'model.onnx', content: lama() }],
       task: task('image', '', { initImageUrl: picture, maskUrl: mask, width: 96, height: 64 }),
     },
+    {
+      engine: 'sd-cpp',
+      files: [{ role: 'model', filename: 'model.gguf', content: modelText() }],
+      task: task('image', 'a fox', { width: 64, height: 64, steps: 4 }),
+    },
+    // Without a model there is nothing to load: both jobs start ffmpeg, and the first one also looks for it.
+    ...(noFfmpeg
+      ? []
+      : [{ engine: 'ffmpeg', model: 'ffmpeg-still', files: [], task: task('video', 'a fox', { ext: 'mp4' }) }]),
+    { engine: 'synthetic', files: [], task: task('llm', 'hello') },
   ];
 }
 
