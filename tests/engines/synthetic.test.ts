@@ -105,6 +105,10 @@ describe('a picture', () => {
       code: 'INPUT_INVALID',
       message: /4097x48.*1 to 4096/,
     });
+    for (const width of [-64, 0.5]) {
+      const message = new RegExp(`size ${width}x48 is out of range`);
+      await assert.rejects(run({ ...task('image', 'x'), width } as Task), { code: 'INPUT_INVALID', message });
+    }
   });
 
   test('larger than a piece comes in pieces that own their memory', async () => {

@@ -82,7 +82,8 @@ async function remove(
 function sizeOf(task: Size, defaults: CliDefaults): Size {
   const width = task.width || defaults.width || SIDE_DEFAULT;
   const height = task.height || defaults.height || SIDE_DEFAULT;
-  if (width <= SIDE_MAX && height <= SIDE_MAX) return { width, height };
+  const fits = (side: number) => Number.isInteger(side) && side >= 1 && side <= SIDE_MAX;
+  if (fits(width) && fits(height)) return { width, height };
   throw new Failure(
     'INPUT_INVALID',
     `size ${width}x${height} is out of range: each side may be 1 to ${SIDE_MAX} pixels`,

@@ -28,7 +28,8 @@ export async function openImage(path: string, what: string): Promise<OpenImage> 
   if (width * height > IMAGE_PIXELS_MAX) {
     const megapixels = ((width * height) / 1e6).toFixed(1);
     const limit = (IMAGE_PIXELS_MAX / 1e6).toFixed(1);
-    throw new Failure('INPUT_INVALID', `${what} has ${megapixels} megapixels (${width}x${height}), at most ${limit}`);
+    const size = `${megapixels} megapixels (${width}x${height})`;
+    throw new Failure('INPUT_INVALID', `${what} has ${size}, at most ${limit} are read: make it smaller`);
   }
   const image = sharp(path, { limitInputPixels: IMAGE_PIXELS_MAX, failOn: 'error' });
   return { image: image.autoOrient().toColourspace('srgb'), ...autoOrient };

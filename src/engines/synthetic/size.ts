@@ -9,7 +9,8 @@ const SIDE_DEFAULT = 512;
 export function sizeOf(asked: Size, defaults: CliDefaults, sideMax: number): Size {
   const width = asked.width || defaults.width || SIDE_DEFAULT;
   const height = asked.height || defaults.height || SIDE_DEFAULT;
-  if (width > sideMax || height > sideMax) {
+  const fits = (side: number) => Number.isInteger(side) && side >= 1 && side <= sideMax;
+  if (!fits(width) || !fits(height)) {
     throw new Failure(
       'INPUT_INVALID',
       `size ${width}x${height} is out of range: each side may be 1 to ${sideMax} pixels`,

@@ -12,4 +12,9 @@ conformance({
   jobs: [chatJob('hi')],
   slowJob: chatJob('@loop', { maxTokens: 1000 }),
   wrongJob: chatJob('x'.repeat(9000)),
+  text: {
+    stopJob: chatJob('@stop', { stop: ['STOP'] }),
+    stopped: 'Say it.',
+    overflowJob: chatJob('a'.repeat(56), {}, { cliDefaults: { contextSize: 64 } }),
+  },
 });

@@ -20,6 +20,7 @@ async function scene(patch: Partial<ModelFile> = {}): Promise<Scene> {
   return { server, rig, file, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
+const STALLS = 'from a server that stalls';
 const WITH_SHA = { sha256: sha256(FILE).toUpperCase() };
 
 describe('a file arrives whole', () => {
@@ -34,7 +35,7 @@ describe('a file arrives whole', () => {
       [undefined, 'bytes=100000-', 'bytes=150000-'],
     ],
     ['though chunks break off', WITH_SHA, [{ chunked: true, dropAfter: 70_000 }], [undefined, 'bytes=70000-']],
-    ['from a server that stalls', WITH_SHA, [{ stallAfter: 1000 }], [undefined, 'bytes=1000-']],
+    [STALLS, WITH_SHA, [{ stallAfter: 1000 }], [undefined, 'bytes=1000-']],
     [
       'from a server that is out of order at first',
       {},
@@ -65,7 +66,7 @@ describe('a file arrives whole', () => {
       await using it = await scene(patch);
       const { server, rig, file } = it;
       server.next(...behaviours);
-      const local = await rig.ensure([file]);
+      const local = await rig.ensure([file], how === STALLS ? { stallMs: 600 } : {});
       assert.deepEqual(local, [{ role: 'model', filename: 'm.gguf', path: join(rig.folder, 'm.gguf') }]);
       assert.ok(FILE.equals(await rig.read('m.gguf')));
       assert.deepEqual(await rig.names(), ['m.gguf', 'manifest.json']);
@@ -165,6 +166,7 @@ describe('what cannot be had says why, and leaves nothing', () => {
     await assert.rejects(it.rig.ensure([it.file], { env: { ...env, HF_TOKEN: 'hf_x' } }), {
       message: /accept the model/,
     });
+    assert.deepEqual(await it.rig.names(), []);
     assert.equal(it.server.asked[0]?.url, '/a/b/resolve/main/m.gguf');
     // Plain http: the token stays here.
     assert.deepEqual(

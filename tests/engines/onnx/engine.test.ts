@@ -107,6 +107,9 @@ describe('a wrong job is refused with what is wrong about it:', () => {
       const end = rig.host.run(removalJob(more as object), ears()).done;
       await assert.rejects(end, { code: 'INPUT_INVALID', retryable: false, message });
     }
+    const negative = removalJob();
+    const { done } = rig.host.run({ ...negative, task: { ...negative.task, width: -96 } as never }, ears());
+    await assert.rejects(done, { code: 'INPUT_INVALID', message: /-96x64 is out of range/ });
     for (const initImageUrl of ['file:///etc/hostname', 'http://192.0.2.1/x.png']) {
       await assert.rejects(rig.host.run(removalJob({ initImageUrl }), ears()).done, { retryable: false });
     }
