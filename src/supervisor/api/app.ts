@@ -6,6 +6,9 @@ import { Hono } from 'hono';
 import { failsAs } from './fail.ts';
 import type { ApiParts } from './parts.ts';
 import { pathOf } from './raw-path.ts';
+import { daemonRoutes } from './routes/daemon.ts';
+import { daemonConfigRoutes } from './routes/daemon-config.ts';
+import { daemonEventRoutes } from './routes/daemon-events.ts';
 import { jobHistoryRoutes } from './routes/job-history.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { modelRoutes } from './routes/models.ts';
@@ -36,6 +39,7 @@ const GROUPS: readonly ((parts: ApiParts) => ApiRoutes)[] = [
   ...[jobRoutes, jobHistoryRoutes, tokenizeRoutes, streamTokenRoutes, modelRoutes, probeRoutes, openApiRoutes],
   ...[openAiModelRoutes, openAiChatRoutes, openAiCompletionRoutes, openAiEmbeddingRoutes],
   ...[openAiImageRoutes, openAiAudioRoutes],
+  ...[daemonRoutes, daemonConfigRoutes, daemonEventRoutes],
 ];
 
 export function openApp(parts: ApiParts): ApiRoutes {

@@ -24,6 +24,9 @@ const IMAGES = { media: ['image/webp', 'image/png', 'image/jpeg'] };
 const SOUND = { media: ['audio/wav', 'audio/mpeg', 'audio/ogg', 'audio/flac', 'application/octet-stream'] };
 const FILMS = { media: ['video/mp4', 'video/webm', 'image/gif', 'image/webp'] };
 const OK = { json: 'ok:boolean' };
+const SETTINGS = {
+  json: 'apiBaseUrl:string vramThresholdGb:number autoStart:boolean startMinimised:boolean onlyWhenIdle:boolean autoUpdateEnabled:boolean autoUpdateIntervalSecs:integer autoUpdateFeed:string autoUpdatePrerelease:boolean modelsRoot:string',
+};
 const STATE =
   'id:string state:string resident:boolean since:string error?:string phase?:string progress?:number etaSeconds?:number';
 const COMPLETION = 'id:string object:string created:integer model:string choices:array usage:object';
@@ -185,5 +188,41 @@ export const ROWS: readonly Row[] = [
     ...{ method: 'post', path: '/v1/audio/translations', summary: 'Transcribe into English', statuses: OPENAI },
     form: RECORDING,
     answer: { media: ['application/json', 'text/plain', 'application/x-subrip', 'text/vtt'] },
+  },
+  {
+    ...{ method: 'get', path: '/daemon/status', summary: 'How the worker is' },
+    answer: {
+      json: 'version:string pid:integer configPath:string paused:boolean takesJobs:boolean busy:boolean registered:boolean workerId:any registration:object config:object session:object heartbeat:any gpuRuntime:any vramTotalGb:number localApiUrl:any currentJobId:any activeJobs:array recentJobs:array localJobs:array logsSeq:integer',
+    },
+  },
+  {
+    ...{ method: 'get', path: '/daemon/logs', summary: 'The log, from an entry on', query: 'after?:integer' },
+    answer: { json: 'entries:array seq:integer' },
+    statuses: { 400: 'That is no number' },
+  },
+  {
+    ...{ method: 'get', path: '/daemon/events', summary: 'What happens, as it happens', query: 'after?:integer' },
+    answer: { media: ['text/event-stream'] },
+    statuses: { 400: 'That is no number' },
+  },
+  {
+    ...{ method: 'post', path: '/daemon/pause', summary: 'Take no further jobs of the studio' },
+    answer: { json: 'paused:boolean' },
+  },
+  { ...{ method: 'post', path: '/daemon/resume', summary: 'Take them again' }, answer: { json: 'paused:boolean' } },
+  { ...{ method: 'get', path: '/daemon/config', summary: 'The settings that can be changed here' }, answer: SETTINGS },
+  {
+    ...{ method: 'put', path: '/daemon/config', summary: 'Change some of them', answer: SETTINGS },
+    body: SETTINGS.json.replaceAll(':', '?:'),
+    statuses: { 400: 'A setting is wrong; `message` says which', 500: 'They could not be saved' },
+  },
+  {
+    ...{ method: 'post', path: '/daemon/registration/reset', summary: 'Ask the studio to be let in again' },
+    answer: OK,
+    statuses: { 202: 'It will be asked', 409: 'The studio has not rejected this worker' },
+  },
+  {
+    ...{ method: 'post', path: '/daemon/shutdown', summary: 'Stop, as one SIGTERM would', answer: OK },
+    statuses: { 202: 'It is stopping' },
   },
 ];

@@ -7,6 +7,7 @@ import type { LocalJobs } from '../local/types.ts';
 import type { Logs } from '../logs/logs.ts';
 import type { Models } from '../models/types.ts';
 import type { Streams } from '../stream/types.ts';
+import type { StreamTimes } from './event-stream.ts';
 
 export type ApiParts = {
   readonly config: ConfigStore;
@@ -25,6 +26,8 @@ export type ApiParts = {
   readonly asked?: () => void;
   /** How long a caller waits for a model that is being loaded, in ms. Default 60 000. */
   readonly loadWaitMs?: number;
+  /** Of a client that follows the events. Default: `STREAM_TIMES`. */
+  readonly streamTimes?: StreamTimes;
 };
 
 /** In ms. What a client may take; the defaults are generous for a network that has no distance. */
