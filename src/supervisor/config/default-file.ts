@@ -26,7 +26,7 @@ auto_enabled = true
 models_root = "~/models"
 
 [logging]
-# trace, debug, info, warn or error. Files roll at max_size, and so many of them are kept.
+# trace, debug, info, warn or error. Files roll at max_size or max_age_days, and so many of them are kept.
 level = "info"
 max_size = "10m"
 keep = 5

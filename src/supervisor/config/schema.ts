@@ -62,16 +62,16 @@ const POOLS = z
   .object({ image: pool(1), llm: pool(4), audio_stt: pool(1), audio_tts: pool(1), video: pool(1) })
   .prefault({});
 
-const LOGGING = z
-  .object({
-    dir: text.min(1, 'must not be empty').optional(),
-    level: z
-      .enum(['trace', 'debug', 'info', 'warn', 'error'], 'must be trace, debug, info, warn or error')
-      .default('info'),
-    max_size: text.regex(/^[1-9]\d{0,5}[kmg]$/, 'must be a size such as "10m" (k, m or g)').default('10m'),
-    keep: whole(1, 100).default(5),
-  })
-  .prefault({});
+const LOGGING_TABLE = z.object({
+  dir: text.min(1, 'must not be empty').optional(),
+  level: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error'], 'must be trace, debug, info, warn or error')
+    .default('info'),
+  max_size: text.regex(/^[1-9]\d{0,5}[kmg]$/, 'must be a size such as "10m" (k, m or g)').default('10m'),
+  max_age_days: whole(1, 3650).default(7),
+  keep: whole(1, 100).default(5),
+});
+const LOGGING = LOGGING_TABLE.prefault({});
 
 const ENGINE = z.object({
   id: text.refine((value) => EngineId.safeParse(value).success, 'must be a lower-case engine id such as "my-engine"'),
@@ -152,6 +152,7 @@ export type LoggingConfig = {
   readonly dir: string;
   readonly level: LogLevelName;
   readonly maxSize: string;
+  readonly maxAgeDays: number;
   readonly keep: number;
 };
 
@@ -182,6 +183,7 @@ export function toConfig(file: ConfigFile, dir: string, context: PathContext): C
       dir: resolvePath(logging.dir ?? 'logs', dir, context),
       level: logging.level,
       maxSize: logging.max_size,
+      maxAgeDays: logging.max_age_days,
       keep: logging.keep,
     },
     engines: engines.map((engine) => toDescriptor(engine, dir, context)),
@@ -210,7 +212,7 @@ export function unknownKeys(raw: Readonly<Record<string, unknown>>): string[] {
   const poolKeys = new Set(['vram_gb', 'threads', 'concurrency', 'gpu', 'device']);
   found.push(...keysBeyond(raw.pools, new Set(TASK_KINDS), 'pools.'));
   for (const kind of TASK_KINDS) found.push(...keysBeyond(property(raw.pools, kind), poolKeys, `pools.${kind}.`));
-  found.push(...keysBeyond(raw.logging, new Set(['dir', 'level', 'max_size', 'keep']), 'logging.'));
+  found.push(...keysBeyond(raw.logging, new Set(Object.keys(LOGGING_TABLE.shape)), 'logging.'));
   const engineKeys = new Set(Object.keys(ENGINE.shape));
   for (const engine of Array.isArray(raw.engines) ? raw.engines : []) {
     found.push(...keysBeyond(engine, engineKeys, 'engines.'));

@@ -23,8 +23,8 @@ export type LogCall = (category: string, message: string, fields?: LogFields) =>
 
 /** Somebody who forwards entries elsewhere. */
 export type LogObserver = {
-  /** `err` is the value that was thrown, not yet redacted. */
-  readonly entry: (entry: LogEntry, err: unknown) => void;
+  /** `err` is the value that was thrown, not yet redacted; `text` the message without its fields. */
+  readonly entry: (entry: LogEntry, err: unknown, text: string) => void;
   /** Must be bounded in time and must not reject. */
   readonly flush: () => Promise<void>;
 };
@@ -56,11 +56,15 @@ export type LogsOptions = {
   readonly level: LogLevel;
   /** Such as `10m`: k, m or g. */
   readonly maxSize: string;
+  /** Age at which a file rolls, in days. Default 7. */
+  readonly maxAgeDays?: number;
   /** Files to keep, the current one included. */
   readonly keep: number;
   readonly stderr: StderrStyle;
   readonly secrets?: readonly (string | undefined)[];
 };
+
+const DAY_MS = 86_400_000;
 
 export async function openLogs(options: LogsOptions): Promise<Logs> {
   const redactor = openRedactor(options.secrets);
@@ -102,7 +106,7 @@ export async function openLogs(options: LogsOptions): Promise<Logs> {
       const entry: LogEntry = { ts: time, level: shipped, category, message: withFields(text, rest), ...job };
       ring.push(entry);
       ship.push(entry);
-      for (const observer of observers) observer.entry(entry, fields.err);
+      for (const observer of observers) observer.entry(entry, fields.err, text);
     };
   };
 
@@ -134,6 +138,7 @@ export async function openLogs(options: LogsOptions): Promise<Logs> {
   file = await openFileSink({
     dir: options.dir,
     maxSize: options.maxSize,
+    maxAgeMs: (options.maxAgeDays ?? 7) * DAY_MS,
     keep: options.keep,
     // Not to the files, of course: `file` is unset or fails, and a problem while reporting is not reported again.
     onProblem: (problem) => logs.warn('logs', 'log files cannot be written, going on without', { problem }),

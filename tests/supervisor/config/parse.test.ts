@@ -23,7 +23,7 @@ test('an empty file is a config of defaults', () => {
   assert.equal(config.workerId, undefined);
   assert.deepEqual(config.pools.image, { vramGb: 12, threads: 1, concurrency: 1 });
   assert.deepEqual(config.pools.llm, { vramGb: 12, threads: 1, concurrency: 4 });
-  assert.deepEqual(config.logging, { dir: '/etc/sw/logs', level: 'info', maxSize: '10m', keep: 5 });
+  assert.deepEqual(config.logging, { dir: '/etc/sw/logs', level: 'info', maxSize: '10m', maxAgeDays: 7, keep: 5 });
   assert.deepEqual(config.engines, []);
 });
 

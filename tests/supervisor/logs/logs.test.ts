@@ -148,6 +148,70 @@ test('a restart goes on in the same file', async () => {
   );
 });
 
+test('a restart respects the size of the file that is there, and how many files there are', async () => {
+  await using dir = await tempDir();
+  const fill = `for (let index = 0; index < 9; index += 1) { logs.info('test', 'x'.repeat(100)); await new Promise(setImmediate); }`;
+  // 1.7 KiB a run: each second run finds a file that it may only fill up.
+  for (let run = 0; run < 8; run += 1) await logging(dir.path, fill, `maxSize: '2k', keep: 3`);
+  const files = await readdir(dir.path);
+  assert.equal(files.length, 3, files.join());
+  for (const file of files) assert.ok((await stat(dir.file(file))).size < 2.5 * 1024);
+  assert.ok(Math.max(...files.map(numberOf)) >= 5, files.join());
+});
+
+test('a file rolls at its age while it is written, and none of its lines is lost', async () => {
+  await using dir = await tempDir();
+  const { code } = await logging(
+    dir.path,
+    `
+    const { readdir } = await import('node:fs/promises');
+    logs.info('test', 'line', { index: 0 });
+    for (let index = 1; ; index += 1) {
+      logs.info('test', 'line', { index });
+      await new Promise(setImmediate);
+      if ((await readdir(${JSON.stringify(dir.path)})).length >= 3) break;
+    }
+    await logs[Symbol.asyncDispose]();
+    `,
+    // A fifth of a second.
+    `maxAgeDays: 0.2 / 86_400`,
+  );
+  assert.equal(code, 0);
+  assert.ok((await readdir(dir.path)).length >= 3);
+  const indexes = (await linesOf(dir.path)).map((line) => Number(line.index));
+  assert.deepEqual(indexes, [...indexes.keys()]);
+});
+
+test('a restart leaves a file alone that is too old, and one from the future', async () => {
+  await using dir = await tempDir();
+  const line = (time: string, msg: string) => `${JSON.stringify({ level: 'info', time, category: 'a', msg })}\n`;
+  await writeFile(
+    dir.file('worker.41.log'),
+    line('2020-01-01T00:00:00.000Z', 'old') + line(new Date().toISOString(), 'newer'),
+  );
+  await logging(dir.path, `logs.info('a', 'one')`);
+  assert.deepEqual((await readdir(dir.path)).sort(), ['worker.41.log', 'worker.42.log']);
+  await logging(dir.path, `logs.info('a', 'two')`);
+  assert.deepEqual(
+    (await linesOf(dir.path)).map(({ msg }) => msg),
+    ['old', 'newer', 'one', 'two'],
+  );
+  await writeFile(dir.file('worker.43.log'), line('2099-01-01T00:00:00.000Z', 'from the future'));
+  await logging(dir.path, `logs.info('a', 'three')`);
+  assert.equal((await readdir(dir.path)).length, 4);
+});
+
+test('a restart removes what is more than is to be kept, whoever wrote it, and nothing else', async () => {
+  await using dir = await tempDir();
+  const others = ['worker.log', 'worker.9.log.gz', 'worker.x.log', 'other.1.log', 'workers.1.log'];
+  for (const name of [...others, ...[1, 2, 3, 9, 10, 11].map((number) => `worker.${number}.log`)]) {
+    await writeFile(dir.file(name), '');
+  }
+  await logging(dir.path, `logs.info('a', 'one')`, 'keep: 2');
+  assert.deepEqual((await readdir(dir.path)).sort(), [...others, 'worker.10.log', 'worker.11.log'].sort());
+  assert.match(await readFile(dir.file('worker.11.log'), 'utf8'), /"msg":"one"/);
+});
+
 test('a folder that cannot be written costs the files, and is said once', async () => {
   await using dir = await tempDir();
   await writeFile(dir.file('in-the-way'), '');
