@@ -78,7 +78,8 @@ export class Failure extends Error {
 
 /** Turns whatever was thrown into a failure; what carries no code of ours becomes `fallback`. */
 export function toFailure(thrown: unknown, fallback: FailureCode): Failure {
-  if (thrown instanceof Failure) return thrown;
+  // An operator's own engine, in plain JavaScript, may have made one with a code that is none.
+  if (thrown instanceof Failure && isFailureCode(thrown.code)) return thrown;
   // A class does not survive a thread or process boundary, so the code decides.
   const { code, message } = (thrown ?? {}) as { code?: unknown; message?: unknown };
   const text = typeof message === 'string' && message !== '' ? message : String(thrown);

@@ -10,6 +10,7 @@ import { siblingPaths } from './config/paths.ts';
 import type { Config } from './config/schema.ts';
 import { type ConfigStore, openConfigStore } from './config/store.ts';
 import { watchConfig } from './config-watch.ts';
+import { dieLoudly } from './crash.ts';
 import { openDaemonControl } from './daemon/control.ts';
 import { openPauseSwitch } from './daemon/pause-switch.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
@@ -28,7 +29,8 @@ import { publishModels } from './models/model-events.ts';
 import { openModels } from './models/models.ts';
 import { openPresence } from './presence/presence.ts';
 import { stateOf } from './registration/registration-state.ts';
-import { openVitals, type Vitals } from './service/vitals.ts';
+import { openOwnService } from './service/own-service.ts';
+import { openVitals } from './service/vitals.ts';
 import { SESSION_TIMES } from './session/session.ts';
 import type { LoopEnd } from './session/session-loop.ts';
 import { openSessionStatus } from './session/session-status.ts';
@@ -66,15 +68,10 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   await using _telemetry = await openTelemetry({ logs, version: packageVersion(), env: process.env });
   const leave = dieLoudly(logs);
   const vitals = openVitals();
-  await using notifier = trialFile === undefined ? await notifierFor(vitals, logs) : undefined;
+  await using service = await openOwnService({ vitals, logs, isTrial: trialFile !== undefined });
   using stop = listenForStop((stage, why) => {
     if (stage === 'leaving') return leave(EXIT.error);
-    if (stage === 'draining') {
-      const stopMs = config.current.shutdownGraceSecs * 1000 + AFTER_GRACE_MS;
-      vitals.expectEnd(stopMs, 'stopping');
-      // A worker that restarts itself in its own process must not be taken for one that is going away.
-      if (why.startsWith('SIG')) notifier?.stopping(stopMs);
-    }
+    if (stage === 'draining') service.draining(config.current.shutdownGraceSecs, why);
     const next = stage === 'draining' ? 'again hands running jobs back' : 'again leaves at once';
     logs.info('stop', 'stopping', { stage, why, next });
   });
@@ -181,7 +178,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   await using localApi = startLocalApi(apiParts);
 
   await using presence = openPresence({ config, configChanges, logs });
-  notifier?.ready();
+  service.ready();
   const end = await runWorker({
     updates,
     welcomed: () => {
@@ -207,7 +204,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     vramTotalGb: device.totalGb,
   });
   const relaunch = end.kind === 'stopped' ? updates.relaunch : undefined;
-  if (relaunch !== undefined) notifier?.relaunching(RELAUNCH_MS_MAX);
+  if (relaunch !== undefined) service.relaunching();
   return { code: conclude(end, logs), relaunch };
 }
 
@@ -215,19 +212,6 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
 function operatorsPart(config: Config) {
   const { workerId, authToken, installId, registrationRequestId, registrationSecret, localApiToken, ...rest } = config;
   return rest;
-}
-
-/** From the end of the grace to the end of the process: results are delivered for up to 10 s, then files close. In ms. */
-const AFTER_GRACE_MS = 30_000;
-
-/** The trial of a new version takes up to 180 s, and going back from it another start. In ms. */
-const RELAUNCH_MS_MAX = 600_000;
-
-/** Undefined unless a service manager of systemd's kind started this process and wants to be told. */
-async function notifierFor(vitals: Vitals, logs: Logs) {
-  if (!process.env.NOTIFY_SOCKET) return undefined;
-  const { openNotifier } = await import('./service/notifier.ts');
-  return openNotifier({ env: process.env, pid: process.pid, vitals, logs });
 }
 
 /** The three endings that a service manager has to tell apart, and their texts. */
@@ -272,21 +256,4 @@ function banner(logs: Logs, config: ConfigStore, device: ProbedDevice): void {
 function secretsOf({ current }: ConfigStore): string[] {
   const { authToken, registrationSecret, localApiToken } = current;
   return [authToken, registrationSecret, localApiToken].filter((each) => each !== undefined);
-}
-
-/**
- * What nobody caught is logged before the process ends; a worker that goes on after that would be in an unknown state.
- * Returns the way out that does not wait for anything but the log.
- */
-function dieLoudly(logs: Logs): (code: number) => void {
-  const leave = (code: number): void => {
-    void logs.flush().finally(() => process.exit(code));
-  };
-  const die = (err: unknown): void => {
-    logs.error('crash', 'an error that nothing handled, leaving', { err });
-    leave(EXIT.error);
-  };
-  process.on('uncaughtException', die);
-  process.on('unhandledRejection', die);
-  return leave;
 }

@@ -25,7 +25,7 @@ export async function openTelemetry(options: TelemetryOptions): Promise<AsyncDis
   }
   const { client, scope } = await openClient(dsn, options);
   const observing = options.logs.observe({
-    entry({ level, category, message, ts, jobId }, err) {
+    entry({ level, category, message, ts, jobId }, err, text) {
       if (level === 'info') return;
       if (level === 'warn') {
         scope.addBreadcrumb({ level: 'warning', category, message, timestamp: Date.parse(ts) / 1000 }, BREADCRUMBS_MAX);
@@ -35,8 +35,12 @@ export async function openTelemetry(options: TelemetryOptions): Promise<AsyncDis
       event.setTag('category', category);
       if (jobId !== undefined) event.setTag('jobId', jobId);
       event.setExtra('log', message);
+      // What varies (ids, times, sizes) is in the extra text: the same trouble is one issue, however often it comes.
+      const code = codeOf(err);
+      if (code !== undefined) event.setTag('code', code);
+      event.setFingerprint([category, text, code ?? '{{ default }}']);
       if (err instanceof Error) event.captureException(err);
-      else event.captureMessage(message, 'error');
+      else event.captureMessage(text, 'error');
     },
     async flush() {
       await client.flush(FLUSH_MS_MAX);
@@ -48,6 +52,12 @@ export async function openTelemetry(options: TelemetryOptions): Promise<AsyncDis
       await client.close(FLUSH_MS_MAX);
     },
   };
+}
+
+/** The stable name of a failure of ours, or of the operating system's. */
+function codeOf(err: unknown): string | undefined {
+  const code = (err as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
 }
 
 /**

@@ -115,7 +115,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Settings that the wire demands of every model; the synthetic and the test engine look at none of them. */
-const CLI_DEFAULTS = { cfgScale: 1, steps: 8, width: 512, height: 512 };
+export const CLI_DEFAULTS = { cfgScale: 1, steps: 8, width: 512, height: 512 };
 
 /** One job of each kind for the synthetic engine. */
 export const SYNTHETIC_JOBS: readonly NewJob[] = [

@@ -61,6 +61,7 @@ const others: [string, unknown, string][] = [
   ['an ordinary error', new Error('boom'), 'boom'],
   ['an error of the system', Object.assign(new Error('no file'), { code: 'ENOENT' }), 'no file'],
   ['an error with an inherited name as code', Object.assign(new Error('odd'), { code: 'constructor' }), 'odd'],
+  ['a failure with a code that is none', new Failure('NO_SUCH_CODE' as 'INTERNAL', 'odd'), 'odd'],
   ['an error without a message', new Error(''), 'Error'],
   ['a text', 'just text', 'just text'],
   ['undefined', undefined, 'undefined'],
