@@ -96,12 +96,12 @@ async function ctcModel(model: string): Promise<Found> {
   const metadata = await metadataOf(model);
   if (metadata.has('cache_last_channel_dim1')) {
     requireEntries(metadata, NEMO);
-    const blank = { blank: 'last', count: numberOf(metadata, 'vocab_size') + 1 } as const;
-    return { config: { nemoCtc: { model } }, chunkMs: framesMs(metadata, 'chunk_shift'), languages: [], tokens: blank };
+    const tokens = { blank: 'named', numbers: numberOf(metadata, 'vocab_size') + 1 } as const;
+    return { config: { nemoCtc: { model } }, chunkMs: framesMs(metadata, 'chunk_shift'), languages: [], tokens };
   }
   requireEntries(metadata, ZIPFORMER2);
   const chunkMs = framesMs(metadata, 'decode_chunk_len');
-  return { config: { zipformer2Ctc: { model } }, chunkMs, languages: [], tokens: { blank: 'anywhere' } };
+  return { config: { zipformer2Ctc: { model } }, chunkMs, languages: [], tokens: { blank: 'named' } };
 }
 
 async function transducer(paths: { encoder: string; decoder: string; joiner: string }): Promise<Found> {
@@ -111,31 +111,31 @@ async function transducer(paths: { encoder: string; decoder: string; joiner: str
   const decoder = await metadataOf(paths.decoder);
   if (metadata.has('cache_last_channel_dim1')) {
     requireEntries(metadata, NEMO_TRANSDUCER);
-    const tokens = { blank: 'last', count: numberOf(metadata, 'vocab_size') + 1 } as const;
+    const tokens = { blank: 'last', numbers: numberOf(metadata, 'vocab_size') + 1, exactly: true } as const;
     return { config, chunkMs: framesMs(metadata, 'chunk_shift'), languages: languagesOf(metadata), tokens };
   }
   const type = metadata.get('model_type') ?? '';
   const entries = TRANSDUCERS[type];
   if (!entries) {
     const known = Object.keys(TRANSDUCERS).join(', ');
-    throw broken(
-      `its encoder says of which type it is (\`model_type\`) in no way that is known: ${known}, or NeMo's metadata. ${HINT}`,
-    );
+    const said = type === '' ? 'does not say of which type it is' : `is of the unknown type \`${type}\``;
+    throw broken(`its encoder ${said} (\`model_type\`: ${known}, or NeMo's metadata); ${HINT}`);
   }
   requireEntries(metadata, entries);
   requireEntries(decoder, DECODER);
-  const tokens = { blank: 'anywhere', count: numberOf(decoder, 'vocab_size') } as const;
+  const tokens = { blank: 'any', numbers: numberOf(decoder, 'vocab_size') } as const;
   return { config, chunkMs: framesMs(metadata, 'decode_chunk_len'), languages: [], tokens };
 }
 
 async function paraformer(encoder: string, decoder: string): Promise<Found> {
-  requireEntries(await metadataOf(encoder), PARAFORMER);
+  const metadata = await metadataOf(encoder);
+  requireEntries(metadata, PARAFORMER);
   await metadataOf(decoder);
   return {
     config: { paraformer: { encoder, decoder } },
     chunkMs: PARAFORMER_CHUNK_MS,
     languages: [],
-    tokens: { blank: 'none' },
+    tokens: { blank: 'any', numbers: numberOf(metadata, 'vocab_size') },
   };
 }
 
@@ -168,8 +168,9 @@ function languagesOf(metadata: Metadata): string[] {
   if (text === undefined) return [];
   try {
     const dictionary: unknown = JSON.parse(text);
-    if (typeof dictionary === 'object' && dictionary !== null && !Array.isArray(dictionary))
-      return Object.keys(dictionary);
+    if (typeof dictionary === 'object' && dictionary !== null && !Array.isArray(dictionary)) {
+      return Object.keys(dictionary).filter((tag) => tag !== 'auto');
+    }
   } catch {
     // Said below: what is no JSON is no dictionary either.
   }
