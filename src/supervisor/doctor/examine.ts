@@ -37,7 +37,7 @@ export async function examine(
     Promise.all([checkDisk('models_root', settings.modelsRoot), checkDisk('config folder', dir)]),
     Promise.all([
       checkPort('local_api_port', settings.localApiPort ?? DEFAULT_PORTS.local_api_port),
-      checkPort('stream_port', settings.streamPort ?? DEFAULT_PORTS.stream_port),
+      ...(settings.streamEnabled ? [checkPort('stream_port', settings.streamPort ?? DEFAULT_PORTS.stream_port)] : []),
     ]),
     // A broken file does not say which studio it means, and its default would be somebody else's.
     config.problem === undefined ? checkStudio(settings.apiBaseUrl) : undefined,

@@ -155,7 +155,7 @@ test('a GPU that is demanded is not there: the library has no build for any', as
     assert.deepEqual(await probe(engineSettings('', { gpu })), {
       ready: false,
       detail: `sherpa-onnx has no build for ${gpu}`,
-      remedy: 'set gpu to "auto" or "cpu" for live speech',
+      remedy: 'set gpu = "auto" or "cpu" in [pools.audio_stt]',
     });
   }
 });

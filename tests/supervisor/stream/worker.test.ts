@@ -1,13 +1,19 @@
 // Live speech with the whole worker: a token over the local API, a client from the network, a job in the history, and the
 // same model for recordings.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { toFile } from 'openai';
 import { ctcFiles, hush, pcm, said, speech } from '../../engines/sherpa-stream/rig.ts';
 import { concat, wavOf } from '../../engines/speech-rig.ts';
 import { type ApiWorker, SYNTHETIC, startApiWorker, type TestModel } from '../api/worker-rig.ts';
+import { tempDir } from '../temp-dir.ts';
 import { isError, isFinal, openSpeaker, type Speaker } from './speaker.ts';
 
+const SPEECH_PAGE = new URL('../../../docs/speech.md', import.meta.url);
 const EARS: TestModel = { id: 'ears', kind: 'audio_stt', engine: 'sherpa-stream', files: ctcFiles() };
 type Minted = { token: string; model: string; expiresAt: string; port: number; path: string };
 
@@ -19,9 +25,9 @@ describe('a worker that listens', () => {
   after(async () => api?.[Symbol.asyncDispose]());
 
   const mint = async (body: object = { model: 'ears' }): Promise<Minted> => {
-    const { status, text } = await api.post('/stream-tokens', body);
-    assert.equal(status, 200, text);
-    return JSON.parse(text);
+    const answer = await api.post('/stream-tokens', body);
+    assert.equal(answer.status, 200, answer.text);
+    return JSON.parse(answer.text);
   };
   const speak = ({ port, path, token }: Minted, endpoint = 'server'): Promise<Speaker> =>
     openSpeaker(`ws://127.0.0.1:${port}${path}?token=${token}&endpoint=${endpoint}`);
@@ -74,7 +80,7 @@ describe('a worker that listens', () => {
     const jobs = JSON.parse((await api.ask('/jobs')).text) as { kind: string; prompt: string; status: string }[];
     assert.deepEqual(
       jobs.slice(0, 3).map(({ kind, prompt, status }) => [kind, prompt, status]),
-      [said(5), said(1), said(3)].map((text) => ['audio_stt', text, 'completed']),
+      [said(5), said(1), said(3)].map((words) => ['audio_stt', words, 'completed']),
     );
   });
 
@@ -85,6 +91,25 @@ describe('a worker that listens', () => {
       file: await toFile(sound, 'a.wav'),
     });
     assert.equal(text, `${said(4)} ${said(2)}`);
+  });
+
+  test('is spoken to by the client of the documentation', async () => {
+    const [, client = ''] = /```js\n(\/\/ speak\.mjs.*?)```/s.exec(await readFile(SPEECH_PAGE, 'utf8')) ?? [];
+    const home = await tempDir();
+    await mkdir(home.file('.config/minis-studio-worker'), { recursive: true });
+    await copyFile(`${api.worker.dir}/local-api.json`, home.file('.config/minis-studio-worker/local-api.json'));
+    await writeFile(home.file('speak.mjs'), client);
+    const child = spawn(process.execPath, [home.file('speak.mjs')], {
+      env: { ...process.env, HOME: home.path, USERPROFILE: home.path },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const exited = once(child, 'exit');
+    child.stdin.on('error', () => {});
+    child.stdin.write(pcm(speech(3), hush(6)));
+    const lines = (await text(child.stdout)).trimEnd().split('\n');
+    assert.deepEqual(await exited, [0, null]);
+    assert.deepEqual(lines, ['alpha', 'alpha bravo', said(3), said(3)]);
+    await home[Symbol.asyncDispose]();
   });
 
   test('never writes a token down', async () => {
@@ -101,7 +126,7 @@ describe('a worker that listens', () => {
   test('gives who speaks the text so far when it is told to stop', async () => {
     const speaker = await speak(await mint(), 'client');
     speaker.send(pcm(speech(2), hush(1)));
-    await speaker.until(({ text }) => text === said(2));
+    await speaker.until((told) => told.text === said(2));
     api.worker.kill('SIGTERM');
     assert.equal((await speaker.until(isFinal)).text, said(2));
     assert.deepEqual(await api.worker.exited, { code: 0, signal: null });
@@ -111,10 +136,10 @@ describe('a worker that listens', () => {
 describe('a worker that does not listen', () => {
   test('says so when a token is asked for', async () => {
     await using api = await startApiWorker([EARS]);
-    const { status, text } = await api.post('/stream-tokens', { model: 'ears' });
-    assert.equal(status, 503);
-    assert.equal(JSON.parse(text).error, 'stream_listener_down');
-    assert.match(JSON.parse(text).message, /stream_enabled = true/);
+    const answer = await api.post('/stream-tokens', { model: 'ears' });
+    assert.equal(answer.status, 503);
+    assert.equal(JSON.parse(answer.text).error, 'stream_listener_down');
+    assert.match(JSON.parse(answer.text).message, /stream_enabled = true/);
     assert.doesNotMatch(api.worker.text(), /live speech/);
   });
 });
