@@ -72,7 +72,8 @@ function isInTheWay(want: Pick<Want, 'kind' | 'memory'>, kind: TaskKind): boolea
 }
 
 function isDue(state: ShareState, party: Party, want: Want): boolean {
-  return state.lastServed[want.kind] !== party;
+  // Before anybody was served nobody is due, or both would stand back for each other.
+  return state.lastServed[want.kind] === otherOf(party);
 }
 
 /** Standing back helps only while the want can be met now, or once jobs of `party` have ended. */
