@@ -131,5 +131,5 @@ export function openTurns({ host, times }: TurnsOptions): Turns {
 
 /** Whether memory is what a busy host lacks, and not a place. */
 export function isForMemory(verdict: Extract<Verdict, { kind: 'busy' }>): boolean {
-  return 'memory' in verdict && verdict.memory !== undefined;
+  return verdict.memory !== undefined;
 }

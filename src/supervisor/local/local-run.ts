@@ -44,7 +44,10 @@ export function startRun(
   const listed = isListed(ask.task);
   if (listed) activity.started({ jobId, kind, model, prompt: promptOf(ask.task), source, waitedMs });
   if (listed) logs.info('job', 'started', { jobId, kind, model, source });
-  const hostRun = host.run({ jobId, ...ask, ...keepAlive(request) }, observe(request, jobId, collector, activity));
+  const hostRun = host.run(
+    { jobId, ...ask, keepAliveMs: request.keepAliveMs },
+    observe(request, jobId, collector, activity),
+  );
   request.observer?.started?.(jobId);
 
   async function finish(): Promise<LocalResult> {
@@ -93,6 +96,7 @@ function observe(request: LocalRequest, jobId: string, collector: Collector, act
       activity.progress(jobId, progress);
       observer?.progress?.(progress);
     },
+    reasoning: (text) => observer?.reasoning?.(text),
     token: (text) => observer?.token?.(text),
     reasoning: (text) => observer?.reasoning?.(text),
     log: (level, message) => activity.log(jobId, level, 'engine', message),
@@ -115,8 +119,4 @@ function tokensIn(result: LocalResult['result']): Pick<Extract<JobEnd, { status:
 function previewOf(result: LocalResult['result'], kind: string): Preview | undefined {
   if (result.kind === 'json' || (kind !== 'image' && kind !== 'video')) return undefined;
   return { ext: result.ext, bytes: result.bytes };
-}
-
-function keepAlive({ keepAliveMs }: LocalRequest): { keepAliveMs?: number } {
-  return keepAliveMs === undefined ? {} : { keepAliveMs };
 }
