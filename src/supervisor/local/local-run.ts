@@ -96,7 +96,6 @@ function observe(request: LocalRequest, jobId: string, collector: Collector, act
       activity.progress(jobId, progress);
       observer?.progress?.(progress);
     },
-    reasoning: (text) => observer?.reasoning?.(text),
     token: (text) => observer?.token?.(text),
     reasoning: (text) => observer?.reasoning?.(text),
     log: (level, message) => activity.log(jobId, level, 'engine', message),

@@ -43,7 +43,7 @@ function floodFromStudio({ jobs, activity, turns }: Scene, atOnce: number, wish:
     count += 1;
     const jobId = `studio-${count}`;
     // Of uneven length, so that their model is never without one of them.
-    jobs.offered(claim(jobId, { ms: 10 + 15 * (count % 3) }, wish));
+    jobs.offered(claim(jobId, { ms: 50 + 100 * (count % 3) }, wish));
     if (!jobs.running().includes(jobId)) refused += 1;
   };
   activity.events.subscribe(({ type, data }) => {
