@@ -100,6 +100,7 @@ export async function openApiRig(options: ApiRigOptions = {}): Promise<ApiRig> {
     localJobs,
     activity,
     daemon,
+    streams: { mint: () => undefined },
     version: '1.2.3',
     ...loadWait,
   };
