@@ -167,7 +167,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     localApiUrl: () => localApi.url,
   });
   await using streams = await startStreams({
-    ...{ config: config.current, env: process.env, host, models, activity, logs },
+    ...{ config: config.current, env: process.env, host, models, activity, turns, logs },
     leaving: () => updates.hold.held || stop.stage !== 'running',
   });
   const apiParts = {

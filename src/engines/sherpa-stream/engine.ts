@@ -25,10 +25,11 @@ export const engine: Engine = {
         modelConfig: { ...config, numThreads: settings.cpuThreads, provider: 'cpu', debug: false },
         decodingMethod: 'greedy_search',
         enableEndpoint: true,
-        // The library's own rules, and what keeps an hour of speech from becoming one utterance without end.
+        // The library's own rules for pauses. Whoever speaks for a minute without one is cut there: each step answers with
+        // the whole utterance, so one without end would cost more and more.
         rule1MinTrailingSilence: 2.4,
         rule2MinTrailingSilence: 1.2,
-        rule3MinUtteranceLength: 20,
+        rule3MinUtteranceLength: 60,
       });
     } catch (cause) {
       const { message } = toFailure(cause, 'MODEL_INVALID');

@@ -87,5 +87,7 @@ export function openHearing({ native, chunkMs, language, stepped }: HearingOptio
 }
 
 function floats(sound: Int16Array): Float32Array {
-  return Float32Array.from(sound, (sample) => sample / 2 ** 15);
+  const out = new Float32Array(sound.length);
+  for (let i = 0; i < sound.length; i += 1) out[i] = (sound[i] ?? 0) / 2 ** 15;
+  return out;
 }

@@ -1,15 +1,20 @@
 // A stream as a job of the host: whether its model can take it now, what it is asked, and what is written down of it.
 import type { HostJob, JobObserver, JobRun } from '../../workers/types.ts';
 import type { ModelView } from '../models/types.ts';
-import type { StreamActivity, StreamHost, StreamModels } from './types.ts';
+import type { StreamActivity, StreamHost, StreamModels, StreamTurns } from './types.ts';
 
 const GIB = 1024 ** 3;
 
-/** The model, when a stream may begin on it now; else in the contract's words why not. `streaming`: models that are in use. */
-export function placeFor(
-  id: string,
-  { models, host, streaming }: { models: StreamModels; host: StreamHost; streaming: ReadonlySet<string> },
-): ModelView | string {
+export type PlaceParts = {
+  readonly models: StreamModels;
+  readonly host: StreamHost;
+  readonly turns: StreamTurns;
+  /** Models that hear somebody. */
+  readonly streaming: ReadonlySet<string>;
+};
+
+/** The model, when a stream may begin on it now; else in the contract's words why not. */
+export function placeFor(id: string, { models, host, turns, streaming }: PlaceParts): ModelView | string {
   const model = models.get(id);
   if (!model) return `model ${id} is not loaded (unknown)`;
   if (model.state !== 'loaded') return `model ${id} is not loaded (${model.state})`;
@@ -20,7 +25,7 @@ export function placeFor(
   // A host with a second thread would be ready too, and load the model once more for it.
   const key = host.keyOf({ model: id, source: model.source });
   const free = host.models().some((loaded) => loaded.key === key && loaded.state === 'loaded' && loaded.runs === 0);
-  return verdict.kind === 'ready' && free ? model : busy;
+  return verdict.kind === 'ready' && free && turns.mayStart('audio_stt') ? model : busy;
 }
 
 export function hostJob(jobId: string, model: ModelView, input?: AsyncIterable<Uint8Array>): HostJob {

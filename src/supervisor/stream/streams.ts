@@ -12,7 +12,7 @@ import type { Streams, StreamsOptions } from './types.ts';
 
 /** Never rejects: without the port the rest of the worker goes on. */
 export async function openStreams(options: StreamsOptions): Promise<Streams> {
-  const { host, models, activity, leaving, logs, address = '0.0.0.0' } = options;
+  const { host, models, activity, turns, leaving, logs, address = '0.0.0.0' } = options;
   const bounds = { ...STREAM_BOUNDS, ...options.bounds };
   const tokens = openStreamTokens();
   const sessions = new Set<StreamSession>();
@@ -21,14 +21,18 @@ export async function openStreams(options: StreamsOptions): Promise<Streams> {
   let stopping = false;
 
   function admitted(socket: WebSocket, { model: id, endpoint }: Admitted): void {
-    const model = stopping || leaving() ? 'the worker is stopping' : placeFor(id, { models, host, streaming });
+    const model = stopping || leaving() ? 'the worker is stopping' : placeFor(id, { models, host, turns, streaming });
     if (typeof model === 'string') return turnAway(socket, model, bounds);
     count += 1;
     const jobId = `stream-${Date.now()}-${count}`;
+    const turnOver = turns.started('local', 'audio_stt');
     const session = openStreamSession({ jobId, socket, model, endpoint, host, activity, logs, bounds });
     sessions.add(session);
     streaming.add(id);
-    void session.released.then(() => streaming.delete(id));
+    void session.released.then(() => {
+      streaming.delete(id);
+      turnOver();
+    });
     void session.over.then(() => sessions.delete(session));
   }
 

@@ -1,6 +1,7 @@
 // The face of src/supervisor/stream: live speech over the LAN. Types only.
 import type { Host } from '../../workers/types.ts';
 import type { Activity } from '../activity/types.ts';
+import type { Turns } from '../jobs/turns.ts';
 import type { Logs } from '../logs/logs.ts';
 import type { Models } from '../models/types.ts';
 import type { StreamBounds } from './bounds.ts';
@@ -27,6 +28,8 @@ export interface Streams extends AsyncDisposable {
 
 export type StreamHost = Pick<Host, 'keyOf' | 'models' | 'run' | 'verdict'>;
 export type StreamModels = Pick<Models, 'get'>;
+/** A stream counts as one of this machine's own jobs. */
+export type StreamTurns = Pick<Turns, 'mayStart' | 'started'>;
 export type StreamActivity = Pick<Activity, 'started' | 'phase' | 'log' | 'finished'>;
 
 export type StreamsOptions = {
@@ -36,6 +39,7 @@ export type StreamsOptions = {
   readonly host: StreamHost;
   readonly models: StreamModels;
   readonly activity: StreamActivity;
+  readonly turns: StreamTurns;
   /** Whether the worker is on its way out, or about to become a newer one: then nothing new begins. */
   readonly leaving: () => boolean;
   readonly logs: Pick<Logs, 'info' | 'warn' | 'error'>;

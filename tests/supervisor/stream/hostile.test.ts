@@ -1,14 +1,14 @@
 // Clients that do what they should not, and a worker that leaves: nothing grows, nothing hangs, and the model is free again.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { sherpaStream } from '../../../src/engines/sherpa-stream/descriptor.ts';
 import type { StreamBounds } from '../../../src/supervisor/stream/bounds.ts';
 import { ctcFiles, hush, pcm, said, speech } from '../../engines/sherpa-stream/rig.ts';
 import { openModels } from '../../engines/speech-rig.ts';
 import { openRig } from '../../workers/rig.ts';
-import { isError, isFinal, openSpeaker } from './speaker.ts';
+import { isError, isFinal, openSpeaker, type Speaker } from './speaker.ts';
 import { openStreamRig } from './stream-rig.ts';
 
 const files = openModels('audio_stt');
@@ -29,6 +29,11 @@ async function open(bounds: Partial<StreamBounds>, model: keyof typeof models = 
 /** A word, and enough after it for the model to say it. */
 const SPOKEN = pcm(speech(1), hush(1));
 const isPartial = ({ partial }: { partial?: true }) => partial === true;
+
+/** The connection under the client, for what its library would never send. */
+function rawOf({ socket }: Speaker): Socket {
+  return (socket as unknown as { _socket: Socket })._socket;
+}
 
 async function stillWorks(stage: Awaited<ReturnType<typeof open>>): Promise<void> {
   await rig.until(() => host.models().every(({ runs }) => runs === 0));
@@ -52,9 +57,28 @@ describe('a client', () => {
   test('that announces a message of 8 EiB is not waited for', async () => {
     await using stage = await open({});
     const speaker = await stage.speak('words', 'client');
-    const { _socket: raw } = speaker.socket as unknown as { _socket: import('node:net').Socket };
-    raw.write(Buffer.from([0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]));
+    rawOf(speaker).write(Buffer.from([0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]));
     assert.ok([1009, 1002, 1006].includes(await speaker.closed));
+    await stillWorks(stage);
+  });
+
+  test('that speaks no sensible WebSocket is closed, whatever it sends', async () => {
+    await using stage = await open({});
+    for (const [what, frame, codes] of [
+      ['an opcode that there is not', [0x83, 0x80, 0, 0, 0, 0], [1002]],
+      ['a reserved bit', [0xc2, 0x80, 0, 0, 0, 0], [1002]],
+      ['a frame without a mask', [0x82, 0x01, 0x00], [1002]],
+      ['a continuation of nothing', [0x80, 0x80, 0, 0, 0, 0], [1002]],
+      ['a ping of 200 bytes', [0x89, 0xfe, 0, 200], [1002]],
+      ['a text that is no UTF-8', [0x81, 0x81, 0, 0, 0, 0, 0xff], [1007]],
+      ['a close with half a code', [0x88, 0x81, 0, 0, 0, 0, 0x03], [1002]],
+    ] as const) {
+      await rig.until(() => host.models().every(({ runs }) => runs === 0));
+      const speaker = await stage.speak('words', 'client');
+      rawOf(speaker).write(Buffer.from(frame));
+      const code = await speaker.closed;
+      assert.ok((codes as readonly number[]).includes(code), `${what}: ${code}`);
+    }
     await stillWorks(stage);
   });
 
@@ -187,7 +211,7 @@ describe('the listener', () => {
   test('goes without a port that is taken, and says so', async () => {
     const other = createServer();
     await once(other.listen(0, '127.0.0.1'), 'listening');
-    const { port } = other.address() as import('node:net').AddressInfo;
+    const { port } = other.address() as AddressInfo;
     await using stage = await openStreamRig({ host, models, port });
     assert.equal(stage.streams.port, undefined);
     assert.equal(stage.streams.mint('words'), undefined);

@@ -3,6 +3,7 @@
 import { openActivity } from '../../../src/supervisor/activity/activity.ts';
 import { openRecorder } from '../../../src/supervisor/activity/recorder.ts';
 import type { Activity, JobWire } from '../../../src/supervisor/activity/types.ts';
+import { openTurns, type Turns } from '../../../src/supervisor/jobs/turns.ts';
 import { openLogs } from '../../../src/supervisor/logs/logs.ts';
 import { openModels } from '../../../src/supervisor/models/models.ts';
 import type { Models } from '../../../src/supervisor/models/types.ts';
@@ -19,6 +20,7 @@ export type StreamRig = AsyncDisposable & {
   readonly streams: Streams;
   readonly activity: Activity;
   readonly models: Models;
+  readonly turns: Turns;
   /** Messages of the category `stream`. */
   logged(): readonly { readonly message: string }[];
   url(model: string, parameters?: Record<string, string>): string;
@@ -59,8 +61,9 @@ export async function openStreamRig({ host, models, bounds, port = 0 }: StreamRi
   for (const [id, { source }] of Object.entries(models)) {
     await catalogue.put({ id, displayName: id, kind: 'audio_stt', source });
   }
+  const turns = openTurns({ host });
   const streams = await openStreams({
-    ...{ host, activity, logs, port, address: '127.0.0.1', models: catalogue, leaving: () => false },
+    ...{ host, activity, logs, port, address: '127.0.0.1', models: catalogue, turns, leaving: () => false },
     ...(bounds && { bounds }),
   });
   const url = (model: string, parameters: Record<string, string> = {}) => {
@@ -69,7 +72,7 @@ export async function openStreamRig({ host, models, bounds, port = 0 }: StreamRi
     return `ws://127.0.0.1:${streams.port}/transcribe?${query}`;
   };
   return {
-    ...{ streams, activity, models: catalogue, url },
+    ...{ streams, activity, models: catalogue, turns, url },
     async warm(model) {
       await catalogue.ready(model, new AbortController().signal);
     },
@@ -88,6 +91,7 @@ export async function openStreamRig({ host, models, bounds, port = 0 }: StreamRi
     },
     async [Symbol.asyncDispose]() {
       await streams[Symbol.asyncDispose]();
+      turns[Symbol.dispose]();
       await catalogue[Symbol.asyncDispose]();
       await activity[Symbol.asyncDispose]();
       await logs[Symbol.asyncDispose]();

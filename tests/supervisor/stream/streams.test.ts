@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { sherpaStream } from '../../../src/engines/sherpa-stream/descriptor.ts';
+import type { Verdict } from '../../../src/workers/types.ts';
 import { chunked, ctcFiles, hush, pcm, said, speech } from '../../engines/sherpa-stream/rig.ts';
 import { dataUrl, openModels, wavOf } from '../../engines/speech-rig.ts';
 import { ears, openRig } from '../../workers/rig.ts';
@@ -203,6 +204,26 @@ describe('a stream is turned away', () => {
     assert.equal((await first.until(isFinal)).text, said(1));
     await first.closed;
     assert.equal(host.models().filter(({ model }) => model === 'words').length, 1, 'it was not loaded a second time');
+  });
+
+  test('when it is the turn of a job of the studio’s', async () => {
+    const first = await stage.speak('words', 'client');
+    first.send(pcm(speech(1), hush(1)));
+    await first.until(({ partial }) => partial === true);
+    // The pool has two places, and the studio wants one that is not there.
+    const other = { ...words(dataUrl(wavOf(speech(1)))), vramBytes: 0 };
+    const full: Verdict = { kind: 'busy', why: 'no free place in the audio_stt pool' };
+    assert.equal(stage.turns.offered(other, full).kind, 'busy');
+    first.send('end');
+    await first.until(isFinal);
+    await first.closed;
+    const second = await stage.speak('words', 'client');
+    assert.deepEqual(await second.until(isError), { error: 'model words is busy serving another request' });
+    stage.turns.forgetOffers();
+    const third = await stage.speak('words', 'client');
+    third.send('end');
+    await third.until(isFinal);
+    await third.closed;
   });
 
   test('from a model that transcribes a recording', async () => {
