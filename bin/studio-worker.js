@@ -12,10 +12,13 @@ const NEEDED = [22, 19];
 /** Marks the inner process, which then watches over the outer one. */
 const INNER = 'STUDIO_WORKER_INNER';
 
+/** Set by `node --watch` in the process that it starts anew after each change. */
+const WATCHED = 'WATCH_REPORT_DEPENDENCIES';
+
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 if (isNewEnough(process.versions.node)) {
-  if (process.env[INNER] === '1') followParent();
+  if (process.env[INNER] === '1' || process.env[WATCHED] !== undefined) followParent();
   await start();
 } else {
   const ownNode = here(`../node_modules/node/bin/node${process.platform === 'win32' ? '.exe' : ''}`);
@@ -69,8 +72,22 @@ function startWith(node) {
   });
 }
 
+/** A parent that is killed cannot tell, and a worker without it would go on unseen. */
 function followParent() {
   delete process.env[INNER];
-  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
-  process.channel?.unref();
+  // Engine processes would report every module that they load, over the channel that their messages go over.
+  delete process.env[WATCHED];
+  const leave = () => process.kill(process.pid, 'SIGTERM');
+  if (process.channel !== undefined) {
+    process.once('disconnect', leave);
+    process.channel.unref();
+    return;
+  }
+  // `node --watch-path` opens no channel, but its death makes this process the child of another.
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    leave();
+  }, 1_000).unref();
 }
