@@ -10,9 +10,13 @@ import { UsageError } from './command.ts';
 import { configCommand } from './config-command.ts';
 import { doctorCommand } from './doctor-command.ts';
 import { disableCommand, enableCommand } from './enable-command.ts';
+import { jobsCommand } from './jobs-command.ts';
+import { logsCommand } from './logs-command.ts';
 import { modelsCommand } from './models-command.ts';
+import { pauseCommand, resumeCommand } from './pause-command.ts';
 import { registerCommand } from './register-command.ts';
 import { runCommand } from './run-command.ts';
+import { runJobCommand } from './run-job-command.ts';
 import { installServiceCommand, uninstallServiceCommand } from './service-command.ts';
 import { setThresholdCommand } from './set-threshold-command.ts';
 import { setupCommand } from './setup-command.ts';
@@ -22,6 +26,11 @@ import { rollbackCommand, updateCommand } from './update-command.ts';
 const COMMANDS = [
   runCommand,
   statusCommand,
+  pauseCommand,
+  resumeCommand,
+  jobsCommand,
+  logsCommand,
+  runJobCommand,
   doctorCommand,
   registerCommand,
   setThresholdCommand,

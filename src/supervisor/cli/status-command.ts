@@ -1,5 +1,6 @@
-// `studio-worker status`: what this worker is, from its files and the machine alone. Asks no studio and shows no secret.
-import { type Command, configPathOf, say } from './command.ts';
+// `studio-worker status`: what this worker is, from its files and the machine, and what it does, from the running worker
+// itself. Asks no studio and shows no secret.
+import { type Command, configPathOf, say, warn } from './command.ts';
 
 export const statusCommand: Command<{ json: boolean }> = {
   command: 'status',
@@ -9,7 +10,12 @@ export const statusCommand: Command<{ json: boolean }> = {
     const { openForReading } = await import('./open-config.ts');
     const { gatherStatus, statusText } = await import('./status-report.ts');
     const store = await openForReading(configPathOf(args));
-    const status = await gatherStatus(store);
-    say(args.json ? JSON.stringify(status, null, 2) : statusText(status));
+    const { liveStatus } = await import('./live/live-status.ts');
+    const [status, live] = await Promise.all([
+      gatherStatus(store),
+      // The files say enough to be shown when the worker itself does not answer.
+      liveStatus(store.path).catch((thrown: Error) => void warn(thrown.message)),
+    ]);
+    say(args.json ? JSON.stringify({ ...status, live: live ?? null }, null, 2) : statusText(status, live ?? undefined));
   },
 };

@@ -8,6 +8,7 @@ import { probeDevice } from '../device/probe.ts';
 import { type GpuLine, gpuLine, gpuText } from '../doctor/check-gpu.ts';
 import { packageVersion } from '../machine.ts';
 import { aligned } from './command.ts';
+import { type LiveStatus, liveRows } from './live/live-status.ts';
 
 export type Status = {
   readonly version: string;
@@ -70,7 +71,7 @@ function registrationOf(config: Config): Status['registration'] {
 }
 
 /** Labels and registration texts are upstream's, in its order; what is ours comes after. */
-export function statusText(status: Status): string {
+export function statusText(status: Status, live?: LiveStatus): string {
   const { memory } = status;
   return aligned([
     ['config path', status.configExists ? status.configPath : `${status.configPath} (not written yet)`],
@@ -83,6 +84,7 @@ export function statusText(status: Status): string {
     ['update_interval', `${status.autoUpdateIntervalSecs}s`],
     ...(status.label === undefined ? [] : [['label', status.label] as const]),
     ['running', status.pid === undefined ? 'no' : `yes (pid ${status.pid})`],
+    ...(live === undefined ? [] : liveRows(live)),
     ['enabled', status.enabled ? 'yes' : 'no (no new jobs are taken)'],
     ['memory', memory.totalGb > 0 ? `${memory.totalGb} GiB (${memory.source})` : 'no GPU found, models use the RAM'],
     ...status.gpus.map((gpu) => ['gpu', gpuText(gpu)] as const),

@@ -135,11 +135,14 @@ async function readDiscovery(file: string): Promise<{ url: string; token: string
   }
 }
 
-/** Refusals are JSON with `error` and `message`, or on the older routes plain text. */
-async function refusalOf(response: Response): Promise<WorkerRefusal> {
+/** Refusals are JSON with `error` and `message`, or with both in an `error` as OpenAI has it, or plain text. */
+export async function refusalOf(response: Response): Promise<WorkerRefusal> {
   const text = (await response.text().catch(() => '')).slice(0, 2000);
   try {
-    const { error, message } = JSON.parse(text) as { error?: unknown; message?: unknown };
+    const refusal = JSON.parse(text) as { error?: unknown; message?: unknown };
+    const inner = refusal.error as { code?: unknown; message?: unknown } | string | null | undefined;
+    const { code: error, message } =
+      typeof inner === 'object' && inner ? inner : { code: inner, message: refusal.message };
     const code = typeof error === 'string' ? error : undefined;
     if (typeof message === 'string') return new WorkerRefusal(response.status, code, message);
   } catch {}

@@ -2,7 +2,7 @@
 // otherwise a plain line for every tenth.
 
 export type Progress = {
-  readonly phase?: 'fetching' | 'loading' | undefined;
+  readonly phase?: 'fetching' | 'loading' | 'running' | undefined;
   /** 0 to 1. */
   readonly ratio?: number | undefined;
   readonly etaSeconds?: number | undefined;

@@ -1,0 +1,73 @@
+// Where the result of a job goes: text to stdout as it comes, everything else into a file.
+import { createWriteStream } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { say, warn } from '../command.ts';
+
+export type Destination = {
+  /** `-` is stdout. Undefined: stdout for text, a file named after the job for everything else. */
+  readonly out: string | undefined;
+  readonly json: boolean;
+};
+
+const EXTS: Readonly<Record<string, string>> = {
+  ...{ 'image/png': 'png', 'image/webp': 'webp', 'image/jpeg': 'jpg', 'image/avif': 'avif', 'image/gif': 'gif' },
+  ...{ 'audio/wav': 'wav', 'audio/mpeg': 'mp3', 'audio/ogg': 'ogg', 'audio/flac': 'flac' },
+  ...{ 'video/mp4': 'mp4', 'video/webm': 'webm', 'video/x-msvideo': 'avi' },
+};
+
+/** A picture, a sound or a film. Writes no byte to a terminal unless it is told to. */
+export async function takeBytes(response: Response, { out }: Destination): Promise<void> {
+  const type = (response.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? '';
+  const file = out ?? `${response.headers.get('x-job-id') ?? 'result'}.${EXTS[type] ?? 'bin'}`;
+  if (response.body === null) throw new Error('the worker answered without a result');
+  const target = file === '-' ? process.stdout : createWriteStream(file);
+  await pipeline(response.body, target, { end: file !== '-' });
+  if (file !== '-') say(file);
+}
+
+/** A transcript. */
+export async function takeTranscript(response: Response, { out, json }: Destination): Promise<void> {
+  const answer = (await response.json()) as { text?: unknown };
+  const text = `${json ? JSON.stringify(answer, null, 2) : String(answer.text ?? '')}\n`;
+  if (out === undefined || out === '-') process.stdout.write(text);
+  else {
+    await writeFile(out, text);
+    say(out);
+  }
+}
+
+type Delta = {
+  choices?: { delta?: { content?: string }; finish_reason?: string | null }[];
+  error?: { message?: string };
+};
+
+/** An answer that is being written. */
+export async function takeText(response: Response, { out, json }: Destination): Promise<void> {
+  if (response.body === null) throw new Error('the worker answered without a result');
+  const toFile = out !== undefined && out !== '-';
+  let whole = '';
+  let rest = '';
+  let finish: string | undefined;
+  for await (const piece of response.body.pipeThrough(new TextDecoderStream())) {
+    const frames = (rest + piece).split('\n\n');
+    rest = frames.pop() ?? '';
+    for (const frame of frames) {
+      const data = /^data: (.*)$/m.exec(frame)?.[1];
+      if (data === undefined || data === '[DONE]') continue;
+      const { choices, error } = JSON.parse(data) as Delta;
+      if (error) throw new Error(error.message ?? 'the job failed');
+      const text = choices?.[0]?.delta?.content ?? '';
+      finish = choices?.[0]?.finish_reason ?? finish;
+      whole += text;
+      if (!toFile && !json) process.stdout.write(text);
+    }
+  }
+  if (finish === undefined) throw new Error('the answer broke off: the worker ended');
+  if (finish === 'length') warn('the answer is as long as it may be, and was cut off there (--set max_tokens=…)');
+  const text = `${json ? JSON.stringify({ text: whole, finish_reason: finish }) : whole}\n`;
+  if (toFile) {
+    await writeFile(out, text);
+    say(out);
+  } else process.stdout.write(json || whole.endsWith('\n') ? text.slice(json ? 0 : whole.length) : '\n');
+}
