@@ -103,8 +103,9 @@ async function addNode(given: string): Promise<string> {
   await mkdir(path.dirname(node), { recursive: true });
   await copyFile(given, node);
   if (process.platform !== 'win32') await chmod(node, 0o755);
-  const licence = path.resolve(given, '../../LICENSE');
-  if (existsSync(licence)) await copyFile(licence, path.join(path.dirname(node), 'LICENSE'));
+  // Node's own: beside node.exe on Windows, above bin/ elsewhere.
+  const licence = ['../LICENSE', '../../LICENSE'].map((each) => path.resolve(given, each)).find(existsSync);
+  if (licence !== undefined) await copyFile(licence, path.join(path.dirname(node), 'LICENSE'));
   return execFileSync(given, ['--version'], { encoding: 'utf8' }).trim().replace(/^v/, '');
 }
 

@@ -137,8 +137,6 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     }
   });
   const outbox = await openOutbox(paths.outbox, (message, fields) => logs.warn('outbox', message, fields));
-  let studioAnswered = false;
-  const probed = allEngines(ownEngines, onlyEngines).filter(({ probeUrl }) => probeUrl !== undefined);
   await using updates = openUpdates({
     config,
     logs,
@@ -146,9 +144,10 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     version: packageVersion(),
     trialFile,
     facts: () => ({
-      serving: true,
-      enginesProbed: probed.every(({ id }) => registry.report(id) !== undefined),
-      studioAnswered: studioAnswered || stateOf(config.current, new Date()).kind === 'pending',
+      enginesProbed: daemon.readiness().enginesProbed,
+      studioAnswered:
+        sessionStatus.session.state === 'connected' ||
+        ['pending', 'rejected'].includes(sessionStatus.registration.state),
     }),
   });
 
@@ -181,9 +180,6 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   service.ready();
   const end = await runWorker({
     updates,
-    welcomed: () => {
-      studioAnswered = true;
-    },
     vitals,
     presence,
     config,

@@ -44,8 +44,6 @@ export type WorkerOptions = {
   readonly machine: { readonly machineName: string; readonly username: string; readonly version: string };
   readonly vramTotalGb: number;
   readonly updates: Pick<Updates, 'hold' | 'begin'>;
-  /** Each time that the studio has let this worker in. */
-  readonly welcomed?: () => void;
   readonly vitals: Vitals;
   readonly presence: Pick<Presence, 'current' | 'changes'>;
 };
@@ -183,7 +181,6 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
       welcomed(opened, welcome) {
         session = opened;
         sessionStatus.welcomed();
-        options.welcomed?.();
         vitals.expect(HEARD_MS_MAX, 'connected to the studio');
         announce(options, capabilities());
         const wanted = jobs.sessionOpened(opened, welcome);

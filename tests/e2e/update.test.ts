@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { after, before, describe, test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { readRunningPid } from '../../src/supervisor/daemon-lock.ts';
 import { readPointer } from '../../src/supervisor/update/durable.ts';
 import { readProbation, readUpdateState } from '../../src/supervisor/update/update-state.ts';
@@ -20,6 +20,8 @@ const posix = { skip: process.platform === 'win32' && 'bundles of these tests ha
 let scene: Scene;
 let installation: Installation;
 let server: ReleaseServer;
+let dir: string;
+let worker: Awaited<ReturnType<typeof startInstalled>>;
 
 before(async () => {
   if (process.platform === 'win32') return;
@@ -34,6 +36,8 @@ before(async () => {
   scene = await openScene();
 });
 after(async () => {
+  await worker?.[Symbol.asyncDispose]();
+  if (dir !== undefined) await rm(dir, { recursive: true });
   await scene?.[Symbol.asyncDispose]();
   await installation?.[Symbol.asyncDispose]();
   await server?.[Symbol.asyncDispose]();
@@ -75,80 +79,70 @@ function command(dir: string, ...args: string[]) {
   return installation.command([...args, '--config', path.join(dir, 'config.toml')]);
 }
 
-describe('a running worker', posix, () => {
-  let dir: string;
-  let worker: Awaited<ReturnType<typeof startInstalled>>;
-  before(async () => {
-    const patient = WITH_TEST_ENGINE.replace('run_stall_secs = 2', 'run_stall_secs = 100');
-    dir = await makeConfigDir(scene.url, `auto_update_feed = "${server.feed}"\nshutdown_grace_secs = 100`, patient);
-    worker = await startInstalled(dir);
-    await scene.approveNext();
-    await worker.until('welcomed by the studio');
-  });
-  after(async () => {
-    await worker[Symbol.asyncDispose]();
-    await rm(dir, { recursive: true });
-  });
+before(async () => {
+  if (posix.skip) return;
+  const patient = WITH_TEST_ENGINE.replace('run_stall_secs = 2', 'run_stall_secs = 100');
+  dir = await makeConfigDir(scene.url, `auto_update_feed = "${server.feed}"\nshutdown_grace_secs = 100`, patient);
+  worker = await startInstalled(dir);
+  await scene.approveNext();
+  await worker.until('welcomed by the studio');
+});
 
-  async function works(): Promise<void> {
-    const job = await scene.operator.createJob(testJob('llm', {}));
-    assert.equal((await scene.ended(job.id)).status, 'done');
-  }
+async function works(): Promise<void> {
+  const job = await scene.operator.createJob(testJob('llm', {}));
+  assert.equal((await scene.ended(job.id)).status, 'done');
+}
 
-  test('takes a new version between two jobs, in the same process', async () => {
-    const { layout } = installation;
-    assert.equal((await worker.until('studio-worker starts')).version, '1.0.0');
-    const gate = path.join(dir, 'gate');
-    const job = await scene.operator.createJob(testJob('llm', { gate }));
-    await worker.until('started');
+test('a running worker takes a new version between two jobs, in the same process', posix, async () => {
+  const { layout } = installation;
+  assert.equal((await worker.until('studio-worker starts')).version, '1.0.0');
+  const gate = path.join(dir, 'gate');
+  const job = await scene.operator.createJob(testJob('llm', { gate }));
+  await worker.until('started');
 
-    const check = await command(dir, 'check-update');
-    assert.deepEqual([check.code, check.stdout], [10, 'update available: 1.0.0 -> 1.2.0\n']);
-    const update = await command(dir, 'update', '--to', '1.1.0');
-    assert.equal(
-      update.stdout,
-      'version 1.1.0 is ready; the running worker takes it between two jobs\n',
-      update.stderr,
-    );
+  const check = await command(dir, 'check-update');
+  assert.deepEqual([check.code, check.stdout], [10, 'update available: 1.0.0 -> 1.2.0\n']);
+  const update = await command(dir, 'update', '--to', '1.1.0');
+  assert.equal(update.stdout, 'version 1.1.0 is ready; the running worker takes it between two jobs\n', update.stderr);
 
-    assert.equal((await worker.until(/^another version is there/)).version, '1.1.0');
-    await writeFile(gate, '');
-    assert.equal((await scene.ended(job.id)).status, 'done');
-    const healthy = await worker.until(/1\.1\.0 is healthy and takes over from 1\.0\.0/);
-    const from = worker.logs.all.indexOf(healthy);
-    const started = await worker.until('studio-worker starts', from);
-    assert.equal(started.version, '1.1.0');
-    await worker.until('welcomed by the studio', from);
-    await worker.until('the new version has proved itself', from);
-    // Neither systemd nor pm2 has noticed anything.
-    assert.equal(await readRunningPid(dir), worker.pid);
-    assert.equal(await readPointer(layout.root, 'current'), '1.1.0');
-    assert.equal(await readProbation(layout), undefined);
-    assert.equal((await command(dir, '--version')).stdout, 'studio-worker 1.1.0\n');
-    await works();
-  });
+  assert.equal((await worker.until(/^another version is there/)).version, '1.1.0');
+  await writeFile(gate, '');
+  assert.equal((await scene.ended(job.id)).status, 'done');
+  const healthy = await worker.until(/1\.1\.0 is healthy and takes over from 1\.0\.0/);
+  const from = worker.logs.all.indexOf(healthy);
+  const started = await worker.until('studio-worker starts', from);
+  assert.equal(started.version, '1.1.0');
+  await worker.until('welcomed by the studio', from);
+  await worker.until('the new version has proved itself', from);
+  // Neither systemd nor pm2 has noticed anything.
+  assert.equal(await readRunningPid(dir), worker.pid);
+  assert.equal(await readPointer(layout.root, 'current'), '1.1.0');
+  assert.equal(await readProbation(layout), undefined);
+  assert.equal((await command(dir, '--version')).stdout, 'studio-worker 1.1.0\n');
+  await works();
+});
 
-  test('is itself again soon after it has tried a broken version', async () => {
-    const from = worker.logs.all.length;
-    assert.equal((await command(dir, 'update')).code, 0);
-    await worker.until(/1\.2\.0 is not healthy: it ended with exit code 3; 1\.1\.0 goes on/, from);
-    await worker.until('welcomed by the studio', from);
-    assert.deepEqual(
-      (await readUpdateState(installation.layout)).bad.map(({ version }) => version),
-      ['1.2.0'],
-    );
-    const check = await command(dir, 'check-update');
-    assert.deepEqual([check.code, check.stdout], [0, 'up to date: 1.1.0\n']);
-    await works();
-  });
+test('it is itself again soon after it has tried a broken version', posix, async () => {
+  const from = worker.logs.all.length;
+  assert.equal((await command(dir, 'update')).code, 0);
+  await worker.until(/1\.2\.0 is not healthy: it ended with exit code 3; 1\.1\.0 goes on/, from);
+  await worker.until('welcomed by the studio', from);
+  assert.deepEqual(
+    (await readUpdateState(installation.layout)).bad.map(({ version }) => version),
+    ['1.2.0'],
+  );
+  const check = await command(dir, 'check-update');
+  assert.deepEqual([check.code, check.stdout], [0, 'up to date: 1.1.0\n']);
+  await works();
+});
 
-  test('goes back when an operator does', async () => {
-    const from = worker.logs.all.length;
-    assert.equal((await command(dir, 'rollback')).code, 0);
-    await worker.until('welcomed by the studio', from);
-    assert.equal((await worker.until('studio-worker starts', from)).version, '1.0.0');
-    assert.deepEqual(await installation.leftovers(), []);
-  });
+test('it goes back when an operator does', posix, async () => {
+  const from = worker.logs.all.length;
+  assert.equal((await command(dir, 'rollback')).code, 0);
+  await worker.until('welcomed by the studio', from);
+  assert.equal((await worker.until('studio-worker starts', from)).version, '1.0.0');
+  assert.deepEqual(await installation.leftovers(), []);
+  await worker[Symbol.asyncDispose]();
 });
 
 test('without a running worker, `update` tries the new version right there', posix, async () => {

@@ -1,13 +1,11 @@
-// When a worker counts as healthy: it answers on its own, every engine has been looked at, and the studio has let it in
-// or has it wait for approval. That the studio cannot be reached does not condemn a version for ever, but does not prove
+// When a worker counts as healthy: it is up (whoever asks here is), every engine has been looked at, and the studio has
+// let it in or has it wait for approval. That the studio cannot be reached does not condemn a version for ever, but does not prove
 // it either.
 import { pause } from '../pause.ts';
 
 export type HealthFacts = {
-  /** The configuration is read, the models' host is up, and the local API listens where it is wanted. */
-  readonly serving: boolean;
   readonly enginesProbed: boolean;
-  /** Welcomed, or waiting for an operator: the studio has answered as it should. */
+  /** Welcomed, waiting for an operator, or rejected by one: the studio has answered as it should. */
   readonly studioAnswered: boolean;
 };
 
@@ -15,7 +13,7 @@ export type Health =
   | { readonly healthy: true }
   | { readonly healthy: false; readonly excused: boolean; readonly why: string };
 
-/** From a quarter of a second to notice nothing is lost; nobody waits for it but another program. */
+/** Nobody waits for it but another program. */
 const LOOK_EVERY_MS = 250;
 
 /** How long the studio may take once everything else is well, in ms: several reconnects. */
@@ -27,8 +25,8 @@ export function healthOf(
   waitedMs: number,
   studioMsMax: number = STUDIO_MS_MAX,
 ): Health | undefined {
-  const { serving, enginesProbed, studioAnswered } = facts;
-  if (!serving || !enginesProbed) return undefined;
+  const { enginesProbed, studioAnswered } = facts;
+  if (!enginesProbed) return undefined;
   if (studioAnswered) return { healthy: true };
   if (waitedMs < studioMsMax) return undefined;
   return { healthy: false, excused: true, why: 'the studio could not be reached' };
@@ -43,7 +41,7 @@ export async function untilHealthy(
   let readySinceMs: number | undefined;
   while (true) {
     const now = facts();
-    if (now.serving && now.enginesProbed) readySinceMs ??= performance.now();
+    if (now.enginesProbed) readySinceMs ??= performance.now();
     const health = healthOf(now, performance.now() - (readySinceMs ?? performance.now()), studioMsMax);
     if (health !== undefined) return health;
     await pause(LOOK_EVERY_MS, signal);

@@ -9,6 +9,7 @@
 import { spawn } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { z } from 'zod';
+import { EXIT } from '../exit-codes.ts';
 import { writeDurably } from './durable.ts';
 import { type Layout, programOf, versionFolder } from './layout.ts';
 import { TRIAL_ENV } from './relaunch.ts';
@@ -60,6 +61,8 @@ export function judge(version: string, end: ChildEnd, msMax: number = TRIAL_MS_M
   }
   // Another worker may have taken the configuration's lock meanwhile; a run that finds it held ends with 0.
   if (code === 0) return { kind: 'unproven', why: 'it ended without saying how it is' };
+  // The credentials would be refused to any version.
+  if (code === EXIT.authFailed) return { kind: 'unproven', why: 'the studio refused the credentials' };
   return { kind: 'bad', why: `it ended with ${code === null ? signal : `exit code ${code}`}` };
 }
 

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { adoptVersion } from '../../../src/supervisor/update/adopt.ts';
 import { findRelease } from '../../../src/supervisor/update/check.ts';
@@ -192,21 +192,30 @@ const STEPS = [
   'count',
 ];
 
-describe('a power cut', posix, () => {
-  let server: ReleaseServer;
-  let installation: Installation;
-  before(async () => {
-    server = await releaseServer();
-    installation = await install({ version: OLD, main: HEALTHY });
-    await server.publish(NEW, await packBundle(installation.scratch, { version: NEW, main: HEALTHY }));
-  });
-  after(async () => {
-    await installation[Symbol.asyncDispose]();
-    await server[Symbol.asyncDispose]();
-  });
+// Not in a suite of their own: its time would be that of all of them together.
+let shared: Promise<{ server: ReleaseServer; installation: Installation }> | undefined;
 
-  for (const [step, name] of STEPS.entries()) {
-    test(`before step ${step}, ${name}, leaves a whole version, and the next update succeeds`, async () => {
+function beforeTheCut() {
+  shared ??= (async () => {
+    const server = await releaseServer();
+    const installation = await install({ version: OLD, main: HEALTHY });
+    await server.publish(NEW, await packBundle(installation.scratch, { version: NEW, main: HEALTHY }));
+    return { server, installation };
+  })();
+  return shared;
+}
+after(async () => {
+  const { server, installation } = (await shared) ?? {};
+  await installation?.[Symbol.asyncDispose]();
+  await server?.[Symbol.asyncDispose]();
+});
+
+for (const [step, name] of STEPS.entries()) {
+  test(
+    `a power cut before step ${step}, ${name}, leaves a whole version, and the next update succeeds`,
+    posix,
+    async () => {
+      const { server, installation } = await beforeTheCut();
       const { layout } = installation;
       assert.equal(await cutOff(layout.root, server.feed, step), name);
       const after = await installation.command(['status']);
@@ -223,13 +232,14 @@ describe('a power cut', posix, () => {
       for (const each of ['previous', 'probation', 'update.json', `versions/${NEW}`]) {
         await rm(path.join(layout.root, each), { recursive: true, force: true });
       }
-    });
-  }
+    },
+  );
+}
 
-  test('after the last step changes nothing', async () => {
-    assert.equal(await cutOff(installation.layout.root, server.feed, STEPS.length), undefined);
-    assert.match((await installation.command(['run'])).stdout, /^1\.1\.0 /);
-  });
+test('a power cut after the last step changes nothing', posix, async () => {
+  const { server, installation } = await beforeTheCut();
+  assert.equal(await cutOff(installation.layout.root, server.feed, STEPS.length), undefined);
+  assert.match((await installation.command(['run'])).stdout, /^1\.1\.0 /);
 });
 
 test(

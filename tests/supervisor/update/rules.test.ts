@@ -82,10 +82,9 @@ for (const [text, digest] of checksums) {
   });
 }
 
-test('healthy is: serving, engines looked at, and the studio has answered', () => {
-  const all = { serving: true, enginesProbed: true, studioAnswered: true };
+test('healthy is: engines looked at, and the studio has answered', () => {
+  const all = { enginesProbed: true, studioAnswered: true };
   assert.deepEqual(healthOf(all, 0), { healthy: true });
-  assert.equal(healthOf({ ...all, serving: false }, 1e9), undefined);
   assert.equal(healthOf({ ...all, enginesProbed: false }, 1e9), undefined);
   assert.equal(healthOf({ ...all, studioAnswered: false }, 59_999), undefined);
   assert.deepEqual(healthOf({ ...all, studioAnswered: false }, 60_000), {
@@ -106,6 +105,7 @@ const verdicts: readonly (readonly [name: string, end: ChildEnd, kind: TrialEnd[
   ['only misses the studio', { ...ended, verdict: { ...well, healthy: false, excused: true } }, 'unproven'],
   ['ends without a word', ended, 'unproven'],
   ['ends with an error', { ...ended, code: 1 }, 'bad'],
+  ['is refused by the studio', { ...ended, code: 77 }, 'unproven'],
   ['cannot be started', { ...ended, code: null, error: 'ENOENT' }, 'bad'],
   ['hangs', { ...ended, code: null, signal: 'SIGKILL', timedOut: true }, 'bad'],
   ['hangs after a healthy word', { ...ended, code: null, signal: 'SIGKILL', timedOut: true, verdict: well }, 'bad'],
