@@ -34,6 +34,11 @@ before(async () => {
     await packBundle(scratch, { version: '1.2.0', main: 'export const main = async () => 3;' }),
   );
   scene = await openScene();
+  const patient = WITH_TEST_ENGINE.replace('run_stall_secs = 2', 'run_stall_secs = 100');
+  dir = await makeConfigDir(scene.url, `auto_update_feed = "${server.feed}"\nshutdown_grace_secs = 100`, patient);
+  worker = await startInstalled(dir);
+  await scene.approveNext();
+  await worker.until('welcomed by the studio');
 });
 after(async () => {
   await worker?.[Symbol.asyncDispose]();
@@ -78,15 +83,6 @@ async function startInstalled(dir: string) {
 function command(dir: string, ...args: string[]) {
   return installation.command([...args, '--config', path.join(dir, 'config.toml')]);
 }
-
-before(async () => {
-  if (posix.skip) return;
-  const patient = WITH_TEST_ENGINE.replace('run_stall_secs = 2', 'run_stall_secs = 100');
-  dir = await makeConfigDir(scene.url, `auto_update_feed = "${server.feed}"\nshutdown_grace_secs = 100`, patient);
-  worker = await startInstalled(dir);
-  await scene.approveNext();
-  await worker.until('welcomed by the studio');
-});
 
 async function works(): Promise<void> {
   const job = await scene.operator.createJob(testJob('llm', {}));
