@@ -4,6 +4,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { allEngines } from '../workers/all-engines.ts';
 import { openHost } from '../workers/host.ts';
 import { openActivity } from './activity/activity.ts';
+import { counted } from './activity/estimates.ts';
+import { watchLoads } from './activity/load-times.ts';
+import { openMetrics } from './activity/metrics.ts';
 import { openRecorder } from './activity/recorder.ts';
 import { startLocalApi } from './api/start.ts';
 import { siblingPaths } from './config/paths.ts';
@@ -97,12 +100,13 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     placeOf: machine.placeOf,
     logs,
   });
+  const recorder = openRecorder();
   await using host = await openHost({
     settings: machine.settings(config.current),
     extraEngines: ownEngines,
     onlyEngines,
     engineSettings: forEngines,
-    memory,
+    memory: counted(memory, recorder),
     probed: registry.report,
     freeBytes: machine.watch.freeBytes,
     scratchRoot: paths.scratch,
@@ -151,11 +155,11 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     }),
   });
 
-  const recorder = openRecorder();
   const { modelsRoot } = forEngines;
   await using activity = await openActivity({ logs, recorder, previewDir: paths.previews, modelsRoot });
   publishModels(models, activity.events);
   const localJobs = openLocalJobs({ host, turns, hold: updates.hold, activity, recorder, logs });
+  using _loads = watchLoads(host, recorder);
   const pauseSwitch = openPauseSwitch();
   const sessionStatus = openSessionStatus(stateOf(config.current, new Date()));
   const daemon = openDaemonControl({
@@ -165,12 +169,16 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     heartbeatMs: SESSION_TIMES.heartbeatMs,
     localApiUrl: () => localApi.url,
   });
+  const metrics = openMetrics({
+    ...{ version: packageVersion(), recorder, activity, host, models, localJobs, sessionStatus },
+    devices: machine.watch.list,
+  });
   await using streams = await startStreams({
     ...{ config: config.current, env: process.env, host, models, activity, turns, logs },
     leaving: () => updates.hold.held || stop.stage !== 'running',
   });
   const apiParts = {
-    ...{ config, configChanges, logs, host, models, activity, localJobs, streams, daemon },
+    ...{ config, configChanges, logs, host, models, activity, localJobs, streams, daemon, metrics },
     version: packageVersion(),
     asked: registry.begin,
   };
