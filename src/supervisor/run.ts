@@ -108,6 +108,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     engineSettings: forEngines,
     memory: counted(memory, recorder),
     probed: registry.report,
+    counts: recorder.host,
     freeBytes: machine.watch.freeBytes,
     scratchRoot: paths.scratch,
     log: (level, message, fields) => logs[level]('host', message, fields),
@@ -115,6 +116,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   await using models = await openModels({
     ...{ paths, host, logs, engineSettings: forEngines, enginesChanged: registry.changes },
     restore: trialFile === undefined,
+    received: recorder.host.received,
   });
   using turns = openTurns({ host });
   host.changes.addEventListener('change', () => turns.hostChanged());

@@ -17,10 +17,13 @@ export type FetchOptions = {
   /** 0 to 1. */
   readonly progress: (ratio: number) => void;
   readonly log: (level: EngineLogLevel, message: string) => void;
+  /** Bytes that came over the network, told a few times. */
+  readonly received?: ((bytes: number) => void) | undefined;
 };
 
 export type FetchEvent =
   | { readonly kind: 'progress'; readonly ratio: number }
+  | { readonly kind: 'received'; readonly bytes: number }
   | { readonly kind: 'log'; readonly level: EngineLogLevel; readonly message: string }
   | { readonly kind: 'fetched'; readonly files: readonly LocalModelFile[] }
   | { readonly kind: 'failed'; readonly failure: FailureReport };
@@ -28,7 +31,7 @@ export type FetchEvent =
 /** Resolves with where the files lie. Rejects with a `Failure`, `CANCELLED` when `signal` aborts. Files that are there already cost a look, no download. */
 export async function fetchModel(
   wanted: { readonly model: string; readonly source: ModelSource },
-  { settings, signal, progress, log }: FetchOptions,
+  { settings, signal, progress, log, received }: FetchOptions,
 ): Promise<readonly LocalModelFile[]> {
   if (signal.aborted) throw cancelled();
   const worker = new Worker(ENTRY, { workerData: { model: modelRef(wanted.model, wanted.source), settings } });
@@ -37,6 +40,7 @@ export async function fetchModel(
   const { promise, resolve, reject } = Promise.withResolvers<readonly LocalModelFile[]>();
   worker.on('message', (event: FetchEvent) => {
     if (event.kind === 'progress') progress(event.ratio);
+    else if (event.kind === 'received') received?.(event.bytes);
     else if (event.kind === 'log') log(event.level, event.message);
     else if (event.kind === 'fetched') resolve(event.files);
     else reject(new Failure(event.failure.code, event.failure.message));

@@ -18,6 +18,7 @@ try {
     ...{ signal: aborting.signal, settings },
     progress: (ratio) => tell({ kind: 'progress', ratio }),
     log: (level, message) => tell({ kind: 'log', level, message }),
+    received: (bytes) => tell({ kind: 'received', bytes }),
   });
   tell({ kind: 'fetched', files });
 } catch (thrown) {

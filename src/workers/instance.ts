@@ -197,6 +197,7 @@ export function openInstance(options: InstanceOptions): Instance {
           attempt?.over.resolve();
           gone.resolve(new Failure(message.failure.code, message.failure.message));
           break;
+        case 'received':
         case 'log':
           break;
         default:

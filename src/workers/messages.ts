@@ -55,6 +55,8 @@ export type ThreadToHost =
   /** Of the fetch or of the load, whichever is under way. */
   | { readonly kind: 'loadProgress'; readonly id: string; readonly ratio: number }
   | { readonly kind: 'log'; readonly id: string; readonly level: EngineLogLevel; readonly message: string }
+  /** Bytes of one file that came over the network, whether or not it is whole. */
+  | { readonly kind: 'received'; readonly id: string; readonly bytes: number }
   | { readonly kind: 'fetched'; readonly id: string; readonly files: readonly LocalModelFile[] }
   | ({ readonly kind: 'loaded'; readonly id: string; readonly pid?: number } & MemoryFacts)
   /** The fetch or the load failed. Nothing is left of the attempt: its process has gone, its memory is free. */

@@ -34,7 +34,7 @@ export function openShelf(options: ShelfOptions): Shelf {
   let closing = false;
   let count = 0;
   const room = openRoom({
-    ...{ freeBytes: options.freeBytes, recovery: options.recovery, log, unload },
+    ...{ freeBytes: options.freeBytes, recovery: options.recovery, log, unload: evict },
     ledger: () => ledger,
     marginBytes: () => marginBytes,
   });
@@ -67,7 +67,7 @@ export function openShelf(options: ShelfOptions): Shelf {
       if (toFailure(thrown, 'ENGINE_FAILED').code !== 'VRAM_EXHAUSTED' || idle.length === 0) throw thrown;
       // The estimates were wrong, or another program holds memory: make all the room we can, then try once more.
       log('warn', 'out of memory at load, unloading every idle model', { model: model.ref.model, idle: idle.length });
-      await abortable(Promise.all(idle.map(({ key }) => unload(key))), signal);
+      await abortable(Promise.all(idle.map(({ key }) => evict(key))), signal);
       await model.instance.load(files, signal);
     }
   }
@@ -83,6 +83,13 @@ export function openShelf(options: ShelfOptions): Shelf {
       changed();
     }
     await model.removed.promise;
+  }
+
+  /** As `unload`, for the sake of another model. */
+  function evict(id: string): Promise<void> {
+    const model = models.get(id);
+    if (model && model.state !== 'unloading') options.counts?.evicted(model.kind);
+    return unload(id);
   }
 
   async function sendAway(model: ShelfModel): Promise<void> {
@@ -161,7 +168,7 @@ export function openShelf(options: ShelfOptions): Shelf {
       const id = `${kind}-${count}`;
       const decision = ledgers.decide(ledger, { pool: kind, bytes });
       const leaving = decision.kind === 'evict' ? decision.keys : [];
-      for (const key of leaving) void unload(key);
+      for (const key of leaving) void evict(key);
       ledger = ledgers.reserve(ledger, { key: id, pool: kind, bytes, now: performance.now() });
       const scratchDir = join(folderOf(id), 'model');
       const settings = settingsOf(engineSettings, opening.pools, kind);
@@ -253,6 +260,7 @@ export function openShelf(options: ShelfOptions): Shelf {
         for (const user of everyone(model)) user.loadProgress(message.ratio);
         if (Math.floor(message.ratio * 100) !== Math.floor(progress * 100)) changed();
       }
+      if (message.kind === 'received') options.counts?.received(message.bytes);
       if (message.kind === 'log') {
         const hearers = everyone(model);
         for (const user of hearers) user.log(message.level, message.message);

@@ -63,6 +63,7 @@ async function fetchFiles({ id, model, settings }: FetchOrder): Promise<void> {
         settings,
         progress: (ratio) => tell({ kind: 'loadProgress', id, ratio }),
         log: (level, message) => tell({ kind: 'log', id, level, message }),
+        received: (bytes) => tell({ kind: 'received', id, bytes }),
       }),
     );
     tell({ kind: 'fetched', id, files });

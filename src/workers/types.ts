@@ -87,8 +87,17 @@ export type HostOptions = {
    * can tell. Asked before a load and after an unload. Absent: the ledger alone decides.
    */
   readonly freeBytes?: (device?: number) => Promise<number | undefined>;
+  /** Hears what is counted of the host's work. */
+  readonly counts?: HostCounts;
   /** How long the memory of an unloaded model is waited for. Default: asked every 250 ms, for 5 s at most. */
   readonly recovery?: RecoveryTimes;
+};
+
+export type HostCounts = {
+  /** A model of that kind has to leave for another one. */
+  evicted(kind: TaskKind): void;
+  /** Bytes of a model file that came over the network. */
+  received(bytes: number): void;
 };
 
 export type HostJob = {

@@ -72,6 +72,7 @@ export async function openRig(patch: RigPatch = {}): Promise<Rig> {
     ...(patch.memory && { memory: patch.memory }),
     scratchRoot,
     ...(patch.freeBytes && { freeBytes: patch.freeBytes }),
+    ...(patch.counts && { counts: patch.counts }),
     ...(patch.recovery && { recovery: patch.recovery }),
     cancelGraceMs: patch.cancelGraceMs ?? 5_000,
     log: (level, message, fields = {}) => logs.push({ level, message, fields }),

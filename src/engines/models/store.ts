@@ -26,6 +26,8 @@ export type StoreContext = Pick<LoadContext, 'signal' | 'settings' | 'progress' 
   /** Silence of a server after which its connection is given up, in ms. Default 30 000. */
   readonly stallMs?: number;
   readonly retry?: RetryTimes;
+  /** Bytes of one file that came over the network, told when its download has ended, well or not. */
+  readonly received?: (bytes: number) => void;
   /** Default: the environment of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 };
@@ -129,6 +131,9 @@ async function fetchFile(
   const { filename, target, url, sha256, approxBytes } = wanted;
   const hub = hubOf(context.env ?? process.env);
   const agent = openGuardedFileAgent(network, context.stallMs);
+  let here = 0;
+  let received = 0;
+  let isBegun = false;
   const steps = openSteps((line) => log('info', `${filename}: ${line}`));
   try {
     const { size, sha256: digest } = await download(
@@ -141,6 +146,10 @@ async function fetchFile(
         ...{ agent, network, hub, signal, log, alive: progress.alive },
         retry: context.retry ?? RETRY_TIMES,
         arrived(bytes, total) {
+          // The first call says what an earlier download has left, and a download may begin anew.
+          if (isBegun && bytes > here) received += bytes - here;
+          isBegun = true;
+          here = bytes;
           progress.at(filename, bytes, total);
           steps.at(bytes, total ?? approxBytes);
         },
@@ -151,6 +160,7 @@ async function fetchFile(
     await note(wanted, local, digest, { signal, log, readOnly: false });
     return local;
   } finally {
+    if (received > 0) context.received?.(received);
     await agent.destroy();
   }
 }

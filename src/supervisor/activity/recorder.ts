@@ -1,6 +1,7 @@
 // What the worker counts about itself from its first moment, as plain numbers; metrics.ts turns them into a scrape. No label
 // here takes a value that a stranger chose: no job id, no prompt, no name of a model.
 import { FAILURES, type TaskKind } from '../../protocol/index.ts';
+import type { HostCounts } from '../../workers/types.ts';
 import { Histogram, Tally } from './tally.ts';
 import type { JobEnd, JobSource } from './types.ts';
 
@@ -31,7 +32,8 @@ export type Recorder = {
   readonly evictions: Tally;
   readonly estimates: Histogram;
   readonly downloads: Tally;
-  readonly reconnects: Tally;
+  /** What a host tells of its work. */
+  readonly host: HostCounts;
   jobFinished(job: FinishedJob): void;
   waited(kind: TaskKind, source: JobSource, ms: number): void;
 };
@@ -41,15 +43,20 @@ export function openRecorder(): Recorder {
   const waits = new Histogram(WAIT_BOUNDS);
   const runs = new Histogram(RUN_BOUNDS);
   const tokens = new Tally();
+  const evictions = new Tally();
+  const downloads = new Tally();
   return {
     ...{ jobs, waits, runs, tokens },
     refusals: new Tally(),
     loads: new Histogram(LOAD_BOUNDS),
     loadFailures: new Tally(),
-    evictions: new Tally(),
+    evictions,
     estimates: new Histogram(RATIO_BOUNDS),
-    downloads: new Tally(),
-    reconnects: new Tally(),
+    downloads,
+    host: {
+      evicted: (kind) => evictions.add({ kind }),
+      received: (bytes) => downloads.add({}, bytes),
+    },
     jobFinished({ kind, source, end, runMs }) {
       const code = end.status === 'completed' ? '' : codeLabel(end.code);
       const outcome = end.status === 'completed' ? 'completed' : code === 'cancelled' ? 'cancelled' : 'failed';

@@ -80,7 +80,10 @@ export function openDaemonControl(options: ControlOptions): DaemonControl {
     },
     pause: () => flip(true),
     resume: () => flip(false),
-    shutdown: () => stop.request('asked for over the local API'),
+    shutdown() {
+      // A second press means impatience with the button, not with the jobs: unlike a second Ctrl-C it changes nothing.
+      if (stop.stage === 'running') stop.request('asked for over the local API');
+    },
     async resetRegistration() {
       if (sessionStatus.registration.state !== 'rejected') return false;
       await config.patch(RESET);

@@ -65,7 +65,7 @@ export interface DaemonControl {
   /** Takes no further jobs of the studio; what runs goes on. Not saved: every start begins unpaused. */
   pause(): void;
   resume(): void;
-  /** As one SIGTERM. */
+  /** As one SIGTERM, however often it is asked for. */
   shutdown(): void;
   /** Asks the studio to be let in again. Resolves with false when no request was rejected. */
   resetRegistration(): Promise<boolean>;

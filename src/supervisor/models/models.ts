@@ -24,6 +24,8 @@ export type ModelsOptions = {
   /** Whether resident models are loaded now. Not in the trial of a new version, which is to disturb nobody. */
   readonly restore: boolean;
   readonly logs: Pick<Logs, 'info' | 'warn' | 'error' | 'debug'>;
+  /** Bytes of model files that a `pull` brought over the network. */
+  readonly received?: (bytes: number) => void;
 };
 
 /** More often nobody can read it. */
@@ -228,8 +230,9 @@ export async function openModels(options: ModelsOptions): Promise<Models> {
     async pull(id, { signal, progress }) {
       const { source } = known(id).entry;
       const both = AbortSignal.any([signal, closing.signal]);
+      const { received } = options;
       const log = (level: 'info' | 'warn' | 'error', message: string) => logs[level]('models', message, { model: id });
-      await fetchModel({ model: id, source }, { settings: engineSettings, signal: both, progress, log });
+      await fetchModel({ model: id, source }, { settings: engineSettings, signal: both, progress, log, received });
     },
     learn(claim: JobClaim) {
       const learnt = catalogue.learn(claim);
