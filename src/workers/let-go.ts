@@ -19,7 +19,7 @@ export async function letGo(model: ShelfModel, drainMs: number, parts: LetGoPart
   const why = new Failure('MODEL_UNLOADED', `the model \`${model.ref.model}\` was unloaded on request`);
   if (isComing(model)) {
     model.loading.abort(why);
-    // The load may have ended before it heard of that, and is then as any other.
+    // The load may have ended before it heard of that, and is then like any other.
     await model.ready.catch(() => {});
   }
   if (model.state === 'loaded') {

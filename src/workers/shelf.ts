@@ -116,7 +116,7 @@ export function openShelf(options: ShelfOptions): Shelf {
     changed();
   }
 
-  /** One instance of a pinned model stays, whichever was there first; another one goes as any other. */
+  /** One instance of a pinned model stays, whichever was there first; another one goes like any other. */
   function syncPins(): void {
     const held = new Set<string>();
     for (const { id, ref } of models.values()) {

@@ -13,7 +13,10 @@ const SRC = fileURLToPath(new URL('../../src', import.meta.url));
 const ENGINES = join(SRC, 'engines');
 
 /** Started as threads and children, so what they import is in the supervisor's process never. */
-const ENTRIES = ['thread.ts', 'engine-process-main.ts', 'engine-process-watcher.ts', 'probe-main.ts'];
+const ENTRIES = [
+  ...['thread.ts', 'engine-process-main.ts', 'engine-process-watcher.ts', 'probe-main.ts'],
+  ...['fetch-thread.ts', 'preview-main.ts'],
+];
 
 test('every folder with a descriptor is in the roster', async () => {
   const folders = readdirSync(ENGINES).filter((name) => existsSync(join(ENGINES, name, 'descriptor.ts')));
