@@ -144,6 +144,8 @@ export type EngineResult =
 export interface LoadedModel extends AsyncDisposable {
   /** Memory that the model really took, in bytes, when the engine can tell. */
   readonly memoryBytes?: number;
+  /** The process that holds the model, when that is a program which the engine drives. */
+  readonly holderPid?: number | undefined;
   /**
    * Runs one task; several may run at a time, up to the pool's `concurrency`. Rejects with a `Failure`, or with the
    * signal's reason once `context.signal` aborts; the model is then ready for its next run.

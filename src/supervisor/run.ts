@@ -99,6 +99,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
     path: paths.memory,
     placeOf: machine.placeOf,
     logs,
+    gpuBytesOf: machine.gpuBytesOf,
   });
   const recorder = openRecorder();
   await using host = await openHost({

@@ -44,7 +44,11 @@ async function load(order: LoadOrder): Promise<void> {
       progress: (ratio) => tell({ kind: 'loadProgress', ratio }),
       log: (level, message) => tell({ kind: 'log', level, message }),
     });
-    const memory = (): MemoryFacts => ({ memoryBytes: model.memoryBytes, rssBytes: peakRssBytes() });
+    const memory = (): MemoryFacts => ({
+      memoryBytes: model.memoryBytes,
+      rssBytes: peakRssBytes(),
+      holderPid: model.holderPid ?? process.pid,
+    });
     held = { model, settings: order.settings, memory };
     tell({ kind: 'loaded', ...memory() });
   } catch (thrown) {

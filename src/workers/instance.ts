@@ -70,6 +70,7 @@ export function openInstance(options: InstanceOptions): Instance {
     memory = {
       memoryBytes: largest(memory.memoryBytes, facts.memoryBytes),
       rssBytes: largest(memory.rssBytes, facts.rssBytes),
+      holderPid: facts.holderPid ?? memory.holderPid,
     };
   }
 

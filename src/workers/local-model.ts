@@ -18,7 +18,7 @@ export function openLocalModel(order: LoadOrder, hooks: HeldModelHooks): HeldMod
     async run(runOrder, port) {
       const loaded = await model;
       const { settings } = order;
-      const memory = () => ({ memoryBytes: loaded.memoryBytes });
+      const memory = () => ({ memoryBytes: loaded.memoryBytes, holderPid: loaded.holderPid });
       const run = startRun({ model: loaded, settings, memory }, runOrder, (event: RunEvent) => {
         if (event.kind !== 'chunk') return port.postMessage(event);
         const chunk = ownBytes(event.chunk);

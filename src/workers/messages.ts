@@ -40,6 +40,8 @@ export type MemoryFacts = {
   readonly memoryBytes?: number | undefined;
   /** The most RAM that its engine process held at one time. */
   readonly rssBytes?: number | undefined;
+  /** The process whose memory it is: that of the engine, or of a program that the engine drives. */
+  readonly holderPid?: number | undefined;
 };
 
 export type HostToThread =

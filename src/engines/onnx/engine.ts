@@ -31,16 +31,17 @@ export const engine: Engine = {
     context.signal.throwIfAborted();
     context.progress(0.1);
     const session = await openSession(file.path, provider, cpuThreads);
-    const memoryBytes = Math.max(0, process.memoryUsage.rss() - before);
+    // On a GPU the process's own RAM says nothing.
+    const memoryBytes = provider === 'cpu' ? Math.max(0, process.memoryUsage.rss() - before) : undefined;
     context.log('info', `LaMa is loaded on ${provider}${why ? ` (${why})` : ''}, ${cpuThreads} threads`);
     context.progress(1);
     return loaded(session, memoryBytes, model.source.cliDefaults);
   },
 };
 
-function loaded(session: LamaSession, memoryBytes: number, defaults: CliDefaults): LoadedModel {
+function loaded(session: LamaSession, memoryBytes: number | undefined, defaults: CliDefaults): LoadedModel {
   return {
-    memoryBytes,
+    ...(memoryBytes !== undefined && { memoryBytes }),
     async run(task, context) {
       context.signal.throwIfAborted();
       if (task.kind !== 'image') throw new Failure('KIND_UNSUPPORTED', `onnx engine cannot serve ${task.kind} tasks`);

@@ -137,6 +137,10 @@ export async function openServerModel(setup: Setup, { signal, heard }: ServerMod
   const memoryBytes = setup.isCpu ? await residentBytes(first.server.pid) : undefined;
   return {
     ...(memoryBytes !== undefined && { memoryBytes }),
+    // Of the server that runs now: it may have been started again.
+    get holderPid() {
+      return live?.server.pid;
+    },
     async run(task, context): Promise<EngineResult> {
       const work = await prepare(task, setup.runtime.defaults, context);
       const result = await generate(await requestFor(work), context);

@@ -7,6 +7,7 @@ import type { Config } from '../config/schema.ts';
 import { hostSettings } from '../host-settings.ts';
 import { machineMemory } from './budget.ts';
 import { type DeviceWatch, openDeviceWatch } from './device-watch.ts';
+import { openGpuProcesses } from './gpu-processes.ts';
 import { hasMemoryOfItsOwn, type ProbedDevice } from './probe.ts';
 
 export type Machine = {
@@ -15,6 +16,8 @@ export type Machine = {
   readonly watch: DeviceWatch;
   /** `inRam`: the RAM of an engine's process says what its model takes. */
   placeOf(kind: TaskKind): { readonly gpu: string; readonly inRam: boolean };
+  /** What a process holds of the GPUs, in bytes. Absent where the driver cannot be asked. */
+  readonly gpuBytesOf: ((pid: number) => Promise<number | undefined>) | undefined;
 };
 
 export async function openMachine(device: ProbedDevice, config: Config, forEngines: EngineSettings): Promise<Machine> {
@@ -25,8 +28,10 @@ export async function openMachine(device: ProbedDevice, config: Config, forEngin
   // One by one they matter only to pools that are bound to one, and asking may take a driver a second.
   const devices = TASK_KINDS.some((kind) => pools[kind].device !== undefined) ? await watch.list() : [];
   const facts = { totalGb: device.totalGb, hasMemoryOfItsOwn: hasMemoryOfItsOwn(device), devices };
+  const isNvidia = device.source === 'nvidia-proc' || device.source === 'nvidia-smi';
   return {
     watch,
+    gpuBytesOf: isNvidia ? openGpuProcesses().bytesOf : undefined,
     settings: (now) => hostSettings(now, machineMemory({ ...facts, marginGb: now.vramMarginGb })),
     placeOf(kind) {
       const gpu = gpuOf(kind);

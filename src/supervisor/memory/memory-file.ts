@@ -17,15 +17,18 @@ export type MemoryFileOptions = {
    */
   readonly placeOf: (kind: TaskKind) => { readonly gpu: string; readonly inRam: boolean };
   readonly logs: Pick<Logs, 'info' | 'warn'>;
+  /** What a process holds of the GPUs, in bytes; asked where the engine itself does not tell. */
+  readonly gpuBytesOf?: ((pid: number) => Promise<number | undefined>) | undefined;
 };
 
 /** Disposing waits until everything is written. */
 export type MemoryFile = MemoryTruth & AsyncDisposable;
 
-export async function openMemoryFile({ path, placeOf, logs }: MemoryFileOptions): Promise<MemoryFile> {
+export async function openMemoryFile({ path, placeOf, logs, gpuBytesOf }: MemoryFileOptions): Promise<MemoryFile> {
   let peaks: Peaks = await readPeaks(path, logs);
   let writing = Promise.resolve();
   let unwritten = false;
+  let asking = Promise.resolve();
 
   const keyOf = (key: string, kind: TaskKind): string => `${key}:${placeOf(kind).gpu}`;
 
@@ -57,13 +60,25 @@ export async function openMemoryFile({ path, placeOf, logs }: MemoryFileOptions)
     save();
   }
 
+  /** In the background: the model's next job does not wait for it. */
+  function askFor(model: MeasuredModel, pid: number): void {
+    if (gpuBytesOf === undefined) return;
+    asking = asking.then(async () => {
+      const bytes = await gpuBytesOf(pid);
+      if (bytes !== undefined) learn(model, bytes);
+    });
+  }
+
   return {
     peakOf: (wanted, kind) => peaks.find(({ key }) => key === keyOf(wanted, kind))?.bytes,
-    measured(model, { memoryBytes, rssBytes }) {
-      const bytes = memoryBytes ?? (placeOf(model.kind).inRam ? rssBytes : undefined);
+    measured(model, { memoryBytes, rssBytes, holderPid }) {
+      const { inRam } = placeOf(model.kind);
+      const bytes = memoryBytes ?? (inRam ? rssBytes : undefined);
       if (bytes !== undefined) learn(model, bytes);
+      else if (!inRam && holderPid !== undefined) askFor(model, holderPid);
     },
     async [Symbol.asyncDispose]() {
+      await asking;
       await writing;
     },
   };

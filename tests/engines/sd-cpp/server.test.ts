@@ -43,6 +43,7 @@ describe('a model in a warm sd-server', () => {
     // An empty private folder: sd-server looks around in its current one.
     assert.deepEqual(await readdir(start?.cwd ?? ''), []);
     assert.ok((model.memoryBytes ?? 0) > 0);
+    assert.equal(model.holderPid, start?.pid);
     await model[Symbol.asyncDispose]();
     assert.equal(isAlive(start?.pid ?? 0), false);
   });
