@@ -11,6 +11,13 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const BIN = join(ROOT, 'bin', 'studio-worker.js');
 
+/** Blocks of `sh` with a word behind it: who runs them, or why nobody here does. */
+const MARKED: Readonly<Record<string, string>> = {
+  systemd: 'tests/docs-systemd.test.ts, under a real systemd',
+  pm2: 'tests/e2e/pm2.test.ts, under the real pm2',
+  macos: 'needs macOS',
+};
+
 /** Commands of the whole repository: CI runs the first two, `tests/e2e/demo.test.ts` the demo; the others take minutes. */
 const RUN_ELSEWHERE = /^(npm (ci|test|run (check|format|bench|demo)|install)|git |node --test|npx wrangler)/;
 
@@ -30,6 +37,14 @@ const pages = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
 ];
+
+test('every block of commands is run by somebody, or says why not', () => {
+  for (const page of pages) {
+    for (const [, mark = ''] of readFileSync(join(ROOT, page), 'utf8').matchAll(/^```sh (.+)$/gm)) {
+      assert.ok(mark in MARKED, `${page}: nobody runs "${mark}"`);
+    }
+  }
+});
 
 for (const page of pages) {
   const lines = commandsOf(readFileSync(join(ROOT, page), 'utf8'));

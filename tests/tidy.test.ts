@@ -32,7 +32,7 @@ test('no source file is longer than it should be', () => {
 });
 
 test('no source file holds an unfinished thought', () => {
-  const unfinished = sources.filter((name) => /\b(TODO|FIXME|XXX)\b|@ts-ignore|\bas any\b/.test(read(name)));
+  const unfinished = sources.filter((name) => /\b(TODO|FIXME|XXX)\b|@ts-ignore|\bas any\b(?! other)/.test(read(name)));
   assert.deepEqual(unfinished, []);
 });
 
