@@ -4,7 +4,14 @@ import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import sharp from 'sharp';
 import wavefile from 'wavefile';
-import type { EngineResult, RunContext } from '../../src/engines/engine.ts';
+import type {
+  EmbedAnswer,
+  EngineResult,
+  EngineTask,
+  LlmRequest,
+  RunContext,
+  TokenizeAnswer,
+} from '../../src/engines/engine.ts';
 import { synthetic } from '../../src/engines/synthetic/descriptor.ts';
 import { engine } from '../../src/engines/synthetic/engine.ts';
 import type { CliDefaults, Task } from '../../src/protocol/index.ts';
@@ -26,7 +33,7 @@ function context(more: Partial<RunContext> = {}): RunContext {
 }
 
 async function run(
-  told: Task,
+  told: EngineTask,
   {
     model = 'synthetic',
     cliDefaults = {},
@@ -181,6 +188,40 @@ test('a reply has the contract’s shape, and streams the same text', async () =
   });
   assert.ok(tokens.length > 1);
   assert.equal(tokens.join(''), content);
+});
+
+test('vectors, tokens and continuations are right in shape, and the same for the same text', async () => {
+  const ask = async (request: LlmRequest) => {
+    const tokens: string[] = [];
+    const result = await run(request, { model: 'synthetic-llm', token: (text) => tokens.push(text) });
+    assert.equal(result.kind, 'json');
+    return { tokens, value: (result as { value: unknown }).value };
+  };
+  const embedded = (await ask({ kind: 'llm', operation: 'embed', texts: ['a fox', 'a fox', 'b'] }))
+    .value as EmbedAnswer;
+  assert.equal(embedded.tokens, 5);
+  const [one, same, other] = embedded.vectors;
+  assert.deepEqual(one, same);
+  assert.notDeepEqual(one, other);
+  for (const vector of embedded.vectors) assert.ok(Math.abs(Math.hypot(...vector) - 1) < 1e-9);
+  const { tokens } = (await ask({ kind: 'llm', operation: 'tokenize', text: 'a fox a', addSpecial: false }))
+    .value as TokenizeAnswer;
+  assert.equal(tokens.length, 3);
+  assert.ok(tokens.every(Number.isInteger));
+  assert.deepEqual((await ask({ kind: 'llm', operation: 'tokenize', text: '', addSpecial: true })).value, {
+    tokens: [],
+  });
+  const request = { kind: 'llm', operation: 'complete', prompt: 'once upon', maxTokens: 9, temperature: 0 } as const;
+  const text = `[synthetic] continuation of #${digest('once upon').toString('hex').slice(0, 16)}`;
+  assert.deepEqual(await ask(request), {
+    tokens: text.match(/\s*\S+/g),
+    value: { text, finish_reason: 'stop', usage: { prompt_tokens: 2, completion_tokens: 4, total_tokens: 6 } },
+  });
+  assert.deepEqual((await ask({ ...request, maxTokens: 2 })).value, {
+    text: '[synthetic] continuation',
+    finish_reason: 'length',
+    usage: { prompt_tokens: 2, completion_tokens: 2, total_tokens: 4 },
+  });
 });
 
 test('a transcript names its input and language', async () => {

@@ -203,6 +203,62 @@ describe('free memory of the device', () => {
     assert.ok(asked.length > 5);
   });
 
+  test('is waited for after a load that was given up', async () => {
+    // Taken when the load begins, and given back only some looks after its end.
+    let [taken, looks] = [0, 0];
+    const freeBytes = async () => {
+      if (rig.host.models()[0]?.state === 'unloading') {
+        looks += 1;
+        if (looks > 5) taken = 0;
+      }
+      return (8 - taken) * GIB;
+    };
+    await using rig = await openRig({ ...inThread, freeBytes, recovery: { everyMs: 1, msMax: 60_000 } });
+    const wanted = testModel('test-load-slow-60000', 4);
+    const heard = ears();
+    const load = rig.host.load(wanted, heard);
+    await heard.loading;
+    taken = 4;
+    const rejected = assert.rejects(load.done, { code: 'MODEL_UNLOADED' });
+    await rig.host.unload(rig.host.keyOf(wanted), { drainMs: 0 });
+    await rejected;
+    assert.equal(taken, 0, 'it was back');
+    assert.ok(looks > 5);
+  });
+
+  test('that a dead engine has not given back yet sends nobody away', async () => {
+    let [taken, looks, dead] = [0, 0, false];
+    const freeBytes = async () => {
+      if (dead) looks += 1;
+      if (looks > 5) taken = 0;
+      return (4 - taken) * GIB;
+    };
+    const recovery = { everyMs: 1, msMax: 60_000 };
+    await using rig = await openRig({ extraEngines: [testEngine()], deviceBytes: 4 * GIB, freeBytes, recovery });
+    const { host } = rig;
+    await host.load(asModel(testJob({}, { kind: 'image', model: 'test-idle', gib: 1 }))).done;
+    const dying = host.run(testJob({ exit: 3 }, { model: 'test-dies', gib: 0.5 }), ears());
+    await assert.rejects(dying.done, { code: 'ENGINE_CRASHED' });
+    [taken, dead] = [3, true];
+    await host.load(testModel('test-next', 2)).done;
+    assert.deepEqual(
+      host
+        .models()
+        .map(({ model }) => model)
+        .sort(),
+      ['test-idle', 'test-next'],
+    );
+  });
+
+  test('that nobody can tell, or that cannot be asked, leaves it to the ledger', async () => {
+    for (const freeBytes of [async () => undefined, async () => Promise.reject(new Error('the driver hangs'))]) {
+      await using rig = await openRig({ ...inThread, freeBytes, recovery });
+      await rig.host.load(testModel('test-a', 2)).done;
+      await rig.host.unload(rig.host.keyOf(testModel('test-a', 2)), { drainMs: 0 });
+      assert.deepEqual(rig.host.models(), []);
+    }
+  });
+
   test('three quarters of what a model took count as all of it', () => {
     assert.equal(isBack(GIB, GIB * 1.75, GIB), true);
     assert.equal(isBack(GIB, GIB * 1.74, GIB), false);

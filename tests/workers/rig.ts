@@ -149,6 +149,7 @@ export type Ears = JobObserver & {
   readonly progressed: { ratio: number }[];
   readonly loadRatios: number[];
   readonly tokens: string[];
+  readonly thoughts: string[];
   readonly lines: string[];
   readonly chunks: Uint8Array[];
   /** Resolves when the engine itself says that it loads. */
@@ -164,7 +165,7 @@ export function ears(write?: (chunk: Uint8Array) => Promise<void>): Ears {
   const running = Promise.withResolvers<void>();
   const started = Promise.withResolvers<void>();
   const heard = { phases: [] as string[], progressed: [] as { ratio: number }[], loadRatios: [] as number[] };
-  const texts = { tokens: [] as string[], lines: [] as string[], chunks: [] as Uint8Array[] };
+  const texts = { tokens: [] as string[], thoughts: [] as string[], lines: [] as string[], chunks: [] as Uint8Array[] };
   return {
     ...heard,
     ...texts,
@@ -187,6 +188,7 @@ export function ears(write?: (chunk: Uint8Array) => Promise<void>): Ears {
       texts.tokens.push(text);
       started.resolve();
     },
+    reasoning: (text) => void texts.thoughts.push(text),
     log: (_level, message) => void texts.lines.push(message),
     async write(chunk) {
       if (write) await write(chunk);

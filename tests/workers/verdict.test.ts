@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { testEngine } from '../../fixtures/engines/descriptor.ts';
 import { synthetic } from '../../src/engines/synthetic/descriptor.ts';
 import type { Decision } from '../../src/workers/ledger.ts';
-import { engineFor, gib, judgePlace, type Place } from '../../src/workers/verdict.ts';
+import { type AskedJob, engineFor, gib, judgePlace, type Place } from '../../src/workers/verdict.ts';
 import { GIB, syntheticJob, testJob } from './rig.ts';
 
 const engines = [synthetic, testEngine({ kinds: ['llm'] })];
@@ -15,7 +15,7 @@ test('a job finds its engine by the name in its source', () => {
 });
 
 describe('an engine is refused', () => {
-  const cases = [
+  const cases: { name: string; job: AskedJob; code: string; why: string }[] = [
     {
       name: 'when the worker does not have it',
       job: syntheticJob('image', '', { engine: 'sd-cpp', model: 'flux' }),
@@ -39,6 +39,18 @@ describe('an engine is refused', () => {
       job: syntheticJob('llm', '', { model: 'synthetic-image' }),
       code: 'MODEL_INVALID',
       why: 'synthetic engine has no model `synthetic-image` for llm tasks; it has: synthetic, synthetic-llm',
+    },
+    {
+      name: 'when it does chats alone',
+      job: { ...testJob(), task: { kind: 'llm', operation: 'tokenize', text: 'x', addSpecial: false } },
+      code: 'KIND_UNSUPPORTED',
+      why: 'test engine does not do `tokenize`',
+    },
+    {
+      name: 'when it hears recordings alone',
+      job: { ...syntheticJob('audio_stt', ''), task: { kind: 'audio_stt', operation: 'stream' } },
+      code: 'KIND_UNSUPPORTED',
+      why: 'synthetic engine cannot serve live speech',
     },
   ];
   for (const { name, job, code, why } of cases) {

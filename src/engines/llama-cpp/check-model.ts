@@ -11,6 +11,8 @@ export type ModelFacts = {
   readonly chatTemplate: string | undefined;
   /** Only if the file says so itself; llama.cpp's own default is not asked. */
   readonly addBos: boolean;
+  /** Every token sees those after it: the model turns texts into vectors, and cannot go on with one. */
+  readonly isEncoder: boolean;
 };
 
 const AGAIN = 'remove it, so that it is downloaded again, or offer another file';
@@ -23,12 +25,14 @@ export function checkModel(file: LocalModelFile): ModelFacts {
   const fault = unloadable(header);
   if (fault !== undefined) throw invalid(file, fault, OTHER);
   const { keys } = header;
+  const architecture = String(keys.get('general.architecture'));
   const template = keys.get('tokenizer.chat_template');
   return {
     path: file.path,
-    architecture: String(keys.get('general.architecture')),
+    architecture,
     chatTemplate: typeof template === 'string' ? template : undefined,
     addBos: keys.get('tokenizer.ggml.add_bos_token') === true,
+    isEncoder: keys.get(`${architecture}.attention.causal`) === false,
   };
 }
 

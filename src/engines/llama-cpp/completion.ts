@@ -16,22 +16,28 @@ import { openReasoning, type Reasoning, withoutReasoning } from './reasoning.ts'
 import type { Sequences } from './sequences.ts';
 import { openStopScanner } from './stop-scanner.ts';
 import { openTokenText } from './token-text.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
-export type ChatModel = {
-  /** The model's name as the job gave it. */
-  readonly name: string;
+/** A model that goes on with texts. */
+export type TextModel = {
   readonly model: LlamaModel;
-  readonly template: ChatTemplate;
   readonly sequences: Sequences;
   readonly addBos: boolean;
+};
+
+/** One that also holds conversations. */
+export type ChatModel = TextModel & {
+  /** The model's name as the job gave it. */
+  readonly name: string;
+  readonly template: ChatTemplate;
   /** The model's own template variables; a job's override them. */
   readonly templateKwargs: TemplateKwargs;
 };
 
 /** The contract's, for a job without a seed of its own: the same job gives the same answer. */
 const SEED = 1234;
-/** The library keeps the lower half of a seed. */
-const SEEDS = 2 ** 32;
+/** The library keeps 32 bits of a seed, and takes the largest of them for "any". */
+const SEEDS = 2 ** 32 - 1;
 /** The studio is told of progress four times a second at most. */
 const PROGRESS_MS = 250;
 
@@ -70,15 +76,16 @@ export async function complete(chat: ChatModel, task: LlmTask, context: RunConte
 
 /** Goes on with a text as it stands: no template, and nothing that is taken for a thought. */
 export async function completeText(
-  chat: ChatModel,
+  text: TextModel,
   task: Extract<LlmRequest, { operation: 'complete' }>,
   context: RunContext,
 ): Promise<EngineResult> {
-  const tokens = withBos(chat, chat.model.tokenize(task.prompt, false));
+  // Whoever writes a whole prompt writes its special tokens too, as for filling in the middle of a program.
+  const tokens = withBos(text, text.model.tokenize(task.prompt, true));
   // A model without a first token of its own has nothing to begin an empty text from.
   if (tokens.length === 0) throw new Failure('INPUT_INVALID', 'the prompt is empty');
-  checkFits(chat, tokens);
-  const answer = await generate(chat, task, tokens, withoutReasoning(), undefined, context);
+  checkFits(text, tokens);
+  const answer = await generate(text, task, tokens, withoutReasoning(), undefined, context);
   const value: CompleteAnswer = {
     text: answer.content,
     finish_reason: answer.finish,
@@ -93,20 +100,20 @@ export async function completeText(
 
 /** Waits for a place, and answers there. */
 async function generate(
-  chat: ChatModel,
+  text: TextModel,
   task: Sampling,
   prompt: readonly Token[],
   split: Reasoning,
   grammar: LlamaGrammar | undefined,
   context: RunContext,
 ): Promise<Answer> {
-  const place = await chat.sequences.acquire(context.signal, () => context.progress({ ratio: 0 }));
+  const place = await text.sequences.acquire(context.signal, () => context.progress({ ratio: 0 }));
   const answering = (async () => {
     // Given back only when the answer has ended: after a cancel the library still computes what it was given last.
     using held = place;
     context.signal.throwIfAborted();
-    const state = grammar && new LlamaGrammarEvaluationState({ model: chat.model, grammar });
-    return await answer(chat, held.sequence, task, prompt, split, state, context);
+    const state = grammar && new LlamaGrammarEvaluationState({ model: text.model, grammar });
+    return await answer(text, held.sequence, task, prompt, split, state, context);
   })();
   const answered = await unlessAborted(answering, context.signal);
   context.progress({ ratio: 1 });
@@ -125,12 +132,12 @@ function promptOf(chat: ChatModel, task: LlmTask): Prompt {
   return { tokens, opensThought: text.trimEnd().endsWith('<think>') };
 }
 
-function withBos({ model, addBos }: ChatModel, tokens: Token[]): Token[] {
+function withBos({ model, addBos }: TextModel, tokens: Token[]): Token[] {
   const { bos } = model.tokens;
   return addBos && bos !== null && tokens[0] !== bos ? [bos, ...tokens] : tokens;
 }
 
-function checkFits({ sequences }: ChatModel, { length }: readonly Token[]): void {
+function checkFits({ sequences }: TextModel, { length }: readonly Token[]): void {
   if (length < sequences.contextSize) return;
   const advice = 'shorten the messages, or give the model a larger contextSize';
   throw new Failure(
@@ -140,7 +147,7 @@ function checkFits({ sequences }: ChatModel, { length }: readonly Token[]): void
 }
 
 async function answer(
-  chat: ChatModel,
+  text: TextModel,
   sequence: LlamaContextSequence,
   task: Sampling,
   prompt: readonly Token[],
@@ -150,8 +157,8 @@ async function answer(
 ): Promise<Answer> {
   const { signal } = context;
   // The last token of an answer is never computed on, so a full context is prompt and answer together.
-  const budget = Math.min(Math.max(1, task.maxTokens), chat.sequences.contextSize - prompt.length);
-  const texts = openTokenText(chat.model, prompt);
+  const budget = Math.min(Math.max(1, task.maxTokens), text.sequences.contextSize - prompt.length);
+  const texts = openTokenText(text.model, prompt);
   const stops = openStopScanner(task.stop ?? []);
   let tokens = 0;
   let toldMs = 0;
@@ -177,7 +184,7 @@ async function answer(
   }
 
   await sequence.clearHistory();
-  const last = await readPrompt(chat, sequence, prompt, signal, tell);
+  const last = await readPrompt(text, sequence, prompt, signal, tell);
   const generated = sequence.evaluate(last, {
     temperature: Math.max(0, task.temperature),
     // The library's own defaults (40, 0.95) would narrow the choice where the job did not ask for it.
@@ -201,7 +208,7 @@ async function answer(
 
 /** Computes the prompt but for its end, piece by piece, so that a cancel or the watchdog is heard in between. */
 async function readPrompt(
-  { sequences }: ChatModel,
+  { sequences }: TextModel,
   sequence: LlamaContextSequence,
   prompt: readonly Token[],
   signal: AbortSignal,
@@ -214,17 +221,4 @@ async function readPrompt(
     tell();
   }
   return prompt.slice(at);
-}
-
-/** Rejects as soon as the signal aborts, whatever the library still does; nothing is said after that. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener('abort', abort);
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-    work.catch(() => {});
-  }
 }

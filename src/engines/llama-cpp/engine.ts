@@ -2,11 +2,20 @@
 // each, since much of what can go wrong in llama.cpp ends the process.
 import { InsufficientMemoryError, type LlamaModel } from 'node-llama-cpp';
 import { Failure } from '../../protocol/failure.ts';
-import type { EmbedAnswer, Engine, LoadContext, LoadedModel, ModelRef } from '../engine.ts';
+import type {
+  EmbedAnswer,
+  Engine,
+  EngineResult,
+  LlmRequest,
+  LoadContext,
+  LoadedModel,
+  ModelRef,
+  RunContext,
+} from '../engine.ts';
 import { type Backend, openBackend } from './backend.ts';
 import { compileTemplate } from './chat-template.ts';
 import { checkModel, type ModelFacts } from './check-model.ts';
-import { type ChatModel, complete, completeText } from './completion.ts';
+import { type ChatModel, complete, completeText, type TextModel } from './completion.ts';
 import { type Embedder, openEmbedder } from './embeddings.ts';
 import { pickModelFile } from './model-file.ts';
 import { openSequences, type Sequences } from './sequences.ts';
@@ -44,12 +53,33 @@ async function loadInto(owned: AsyncDisposable[], ref: ModelRef, context: LoadCo
   const contextSize = contextSizeOf(ref, model);
   const embedder = openEmbedder(model, contextSize, settings.cpuThreads);
   owned.push(embedder);
-  // A model without a template is one for embeddings, and needs no place for conversations.
+  const places: Sequences[] = [];
+  const openText = async (until: AbortSignal): Promise<TextModel> => {
+    const own = { facts, model, backend, contextSize };
+    const text = await openTextModel({ ...own, settings, log: context.log, signal: until });
+    owned.push(text.sequences);
+    places.push(text.sequences);
+    return text;
+  };
   const chat =
-    facts.chatTemplate === undefined ? undefined : await openChat(ref, facts, model, backend, contextSize, context);
-  if (chat) owned.push(chat.sequences);
+    facts.chatTemplate === undefined ? undefined : chatModel(ref, facts.chatTemplate, await openText(signal));
+  // Without a template it holds no conversations, and most models of that kind are for embeddings alone: a place to go on
+  // with texts is made when somebody wants one.
+  let text: Promise<TextModel> | undefined = chat && Promise.resolve(chat);
   context.log('info', describe(model, backend, contextSize));
-  return loaded(ref, model, backend, chat, embedder, () => disposeAll(owned));
+  return loaded(ref, {
+    ...{ model, backend, chat, embedder, isEncoder: facts.isEncoder },
+    text() {
+      text ??= openText(AbortSignal.any([])).catch((thrown: unknown) => {
+        // There may be memory for it another time.
+        text = undefined;
+        throw thrown;
+      });
+      return text;
+    },
+    used: () => places.map((each) => each.memory()),
+    dispose: () => disposeAll(owned),
+  });
 }
 
 /** The last that was opened goes first, since it uses the others. */
@@ -57,38 +87,55 @@ async function disposeAll(owned: AsyncDisposable[]): Promise<void> {
   for (const one of owned.splice(0).reverse()) await one[Symbol.asyncDispose]();
 }
 
-function loaded(
-  { model: name }: ModelRef,
-  model: LlamaModel,
-  backend: Backend,
-  chat: ChatModel | undefined,
-  embedder: Embedder,
-  dispose: () => Promise<void>,
-): LoadedModel {
+type Parts = {
+  readonly model: LlamaModel;
+  readonly backend: Backend;
+  readonly chat: ChatModel | undefined;
+  readonly embedder: Embedder;
+  readonly isEncoder: boolean;
+  text(): Promise<TextModel>;
+  /** Of all places that were made. */
+  used(): { ram: number; vram: number }[];
+  dispose(): Promise<void>;
+};
+
+function loaded({ model: name }: ModelRef, parts: Parts): LoadedModel {
+  const { model, backend, chat, embedder, isEncoder } = parts;
+
+  async function answer(request: LlmRequest, context: RunContext): Promise<EngineResult> {
+    switch (request.operation) {
+      case 'tokenize':
+        return tokenize(model, request);
+      case 'embed': {
+        const value: EmbedAnswer = await embedder.embed(request.texts, context);
+        return { kind: 'json', value };
+      }
+      case 'complete': {
+        if (!isEncoder) return completeText(await parts.text(), request, context);
+        throw new Failure('MODEL_INVALID', `\`${name}\` turns texts into vectors, and cannot go on with one`);
+      }
+    }
+  }
+
   return {
     get memoryBytes() {
-      return memoryOf(model, backend, chat?.sequences);
+      const used = [model.memoryUsage, ...parts.used()];
+      return used.reduce((sum, { ram, vram }) => sum + (backend.name === 'cpu' ? ram : vram), 0);
     },
     async run(task, context) {
       context.signal.throwIfAborted();
       if (task.kind !== 'llm') {
         throw new Failure('KIND_UNSUPPORTED', `llama-cpp engine cannot serve ${task.kind} tasks`);
       }
-      if ('operation' in task) {
-        if (task.operation === 'tokenize') return tokenize(model, task);
-        if (task.operation === 'embed') {
-          const value: EmbedAnswer = await embedder.embed(task.texts, context.signal);
-          return { kind: 'json', value };
-        }
-        if (chat) return completeText(chat, task, context);
-      } else if (chat) return complete(chat, task, context);
+      if ('operation' in task) return answer(task, context);
+      if (chat) return complete(chat, task, context);
       const advice = 'use a file of the model that has one (tokenizer.chat_template)';
       throw new Failure(
         'MODEL_INVALID',
         `\`${name}\` has no chat template, so it cannot hold a conversation; ${advice}`,
       );
     },
-    [Symbol.asyncDispose]: dispose,
+    [Symbol.asyncDispose]: parts.dispose,
   };
 }
 
@@ -110,26 +157,31 @@ async function loadModel(facts: ModelFacts, backend: Backend, context: LoadConte
   throw new Failure('ENGINE_UNAVAILABLE', `llama.cpp put no layer of the model on ${backend.name}`);
 }
 
-async function openChat(
-  ref: ModelRef,
-  facts: ModelFacts,
-  model: LlamaModel,
-  backend: Backend,
-  contextSize: number,
-  { signal, settings, log }: LoadContext,
-): Promise<ChatModel> {
-  const tokens = { bos: model.tokens.bosString ?? '', eos: model.tokens.eosString ?? '' };
-  const template = compileTemplate(facts.chatTemplate ?? '', tokens);
+type TextParts = Pick<Parts, 'model' | 'backend'> &
+  Pick<LoadContext, 'settings' | 'log' | 'signal'> & { readonly facts: ModelFacts; readonly contextSize: number };
+
+async function openTextModel({ facts, model, backend, contextSize, ...context }: TextParts): Promise<TextModel> {
+  const { signal, log } = context;
   const batchSize = Math.min(backend.name === 'cpu' ? BATCH.cpu : BATCH.gpu, contextSize);
-  let sequences: Sequences;
+  const threads = context.settings.cpuThreads;
   try {
-    sequences = await openSequences({ model, contextSize, batchSize, threads: settings.cpuThreads, signal, log });
+    const sequences = await openSequences({ model, contextSize, batchSize, threads, signal, log });
+    return { model, sequences, addBos: facts.addBos };
   } catch (thrown) {
     signal.throwIfAborted();
     throw loadFailure(thrown, backend);
   }
-  const { chatTemplateKwargs = {} } = ref.source.cliDefaults;
-  return { name: ref.model, model, template, sequences, addBos: facts.addBos, templateKwargs: chatTemplateKwargs };
+}
+
+function chatModel({ model: name, source }: ModelRef, template: string, text: TextModel): ChatModel {
+  const { bosString, eosString } = text.model.tokens;
+  const { chatTemplateKwargs = {} } = source.cliDefaults;
+  return {
+    ...text,
+    name,
+    template: compileTemplate(template, { bos: bosString ?? '', eos: eosString ?? '' }),
+    templateKwargs: chatTemplateKwargs,
+  };
 }
 
 function contextSizeOf({ source }: ModelRef, model: LlamaModel): number {
@@ -146,11 +198,6 @@ function loadFailure(cause: unknown, { errors, name }: Backend): Failure {
   // The first line says what is wrong; those after it, that therefore nothing was loaded.
   const said = errors[0]?.replace(/^.*error loading model: /, '') ?? why;
   return new Failure('MODEL_INVALID', `llama.cpp cannot load the model: ${said}; use another file of it`, { cause });
-}
-
-function memoryOf(model: LlamaModel, backend: Backend, sequences: Sequences | undefined): number {
-  const used = [model.memoryUsage, ...(sequences ? [sequences.memory()] : [])];
-  return used.reduce((sum, { ram, vram }) => sum + (backend.name === 'cpu' ? ram : vram), 0);
 }
 
 function describe(model: LlamaModel, { name, devices, llama }: Backend, contextSize: number): string {

@@ -22,15 +22,18 @@ export function answer(request: LlmRequest, context: RunContext): EngineResult {
   }
 }
 
-function complete({ prompt }: Extract<LlmRequest, { operation: 'complete' }>, context: RunContext): EngineResult {
-  const text = `[synthetic] continuation of #${digest(prompt).toString('hex').slice(0, 16)}`;
-  const pieces = words(text);
+type Complete = Extract<LlmRequest, { operation: 'complete' }>;
+
+function complete({ prompt, maxTokens }: Complete, context: RunContext): EngineResult {
+  const whole = words(`[synthetic] continuation of #${digest(prompt).toString('hex').slice(0, 16)}`);
+  const pieces = whole.slice(0, Math.max(1, maxTokens));
+  const text = pieces.join('');
   for (const piece of pieces) context.token(piece);
   context.progress({ ratio: 1 });
   const [prompt_tokens, completion_tokens] = [words(prompt).length, pieces.length];
   return json<CompleteAnswer>({
     text,
-    finish_reason: 'stop',
+    finish_reason: pieces.length < whole.length ? 'length' : 'stop',
     usage: { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens },
   });
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { bagOfWords } from '../../../fixtures/models/bag-of-words.ts';
 import { brokenGgufs } from '../../../fixtures/models/broken-gguf.ts';
 import { type Script, scriptedLlama } from '../../../fixtures/models/scripted-llama.ts';
+import type { LlmRequest } from '../../../src/engines/engine.ts';
 import type { LlmTask } from '../../../src/protocol/index.ts';
 import type { HostJob } from '../../../src/workers/types.ts';
 import { type JobPatch, syntheticJob, task } from '../../workers/rig.ts';
@@ -50,6 +51,11 @@ export function chatJob(text: string, more: Partial<LlmTask> = {}, patch: ChatPa
     files: [{ role: 'model', url: `https://models.invalid/${model}/${filename}`, filename }],
     task: task('llm', text, more),
   });
+}
+
+/** What programs on this machine ask for beyond a chat. */
+export function requestJob(request: LlmRequest, patch: ChatPatch = {}): HostJob {
+  return { ...chatJob('', {}, patch), task: request };
 }
 
 export type Completion = {

@@ -4,9 +4,13 @@ import fc from 'fast-check';
 import { openReasoning } from '../../../src/engines/llama-cpp/reasoning.ts';
 
 function split(pieces: readonly string[], opened: boolean) {
-  const reasoning = openReasoning(opened);
+  const told: string[] = [];
+  const reasoning = openReasoning(opened, (piece) => void told.push(piece));
   const passed = pieces.map((piece) => reasoning.push(piece));
   const { rest, ...end } = reasoning.end();
+  // What is told of the thought while it grows is the thought. A block that was never opened is known at the end alone.
+  if (told.length > 0 || opened) assert.equal(told.join('').trim(), end.reasoning);
+  assert.ok(!told.includes(''));
   return { passed: [...passed, rest], ...end };
 }
 
