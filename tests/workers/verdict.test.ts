@@ -42,7 +42,7 @@ describe('an engine is refused', () => {
     },
     {
       name: 'when it does chats alone',
-      job: { ...testJob(), task: { kind: 'llm', operation: 'tokenize', text: 'x', addSpecial: false } },
+      job: { ...testJob(), task: { kind: 'llm', operation: 'tokenize' } },
       code: 'KIND_UNSUPPORTED',
       why: 'test engine does not do `tokenize`',
     },
