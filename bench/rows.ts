@@ -2,6 +2,7 @@
 import type { Dispatch } from './measures/dispatch.ts';
 import type { Download } from './measures/download.ts';
 import type { Llama } from './measures/llama.ts';
+import type { LocalApiFigures } from './measures/local-api.ts';
 import type { SideBySide } from './measures/side-by-side.ts';
 import type { Warm } from './measures/warm.ts';
 import { round } from './stats.ts';
@@ -92,6 +93,22 @@ export function llamaRows(llama: Llama): Row[] {
       bare: llama.directFirstTokenMs,
       goal: 'overhead ≤ 10',
       met: llama.firstTokenOverheadMs <= 10,
+    },
+  ];
+}
+
+/** The baseline is node-llama-cpp called directly, in this process. */
+export function localApiRows(api: LocalApiFigures): Row[] {
+  return [
+    { figure: 'API: chats of 1 token/s', worker: api.chatsPerSecond, bare: api.directPerSecond },
+    { figure: 'API: chat of 1 token p99, ms', worker: api.chatP99Ms, bare: api.directP99Ms },
+    { figure: 'API: added to a streamed token, ms', worker: api.sseOverheadMs, bare: undefined },
+    {
+      figure: 'API: healthz p99, all pools busy, ms',
+      worker: api.healthzBusyP99Ms,
+      bare: undefined,
+      goal: '≤ 5',
+      met: api.healthzBusyP99Ms <= 5,
     },
   ];
 }

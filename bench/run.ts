@@ -5,10 +5,11 @@ import { cpus, release, totalmem } from 'node:os';
 import { measureDispatch } from './measures/dispatch.ts';
 import { measureDownload } from './measures/download.ts';
 import { measureLlama } from './measures/llama.ts';
+import { measureLocalApi } from './measures/local-api.ts';
 import { measureIdleRssMb } from './measures/memory.ts';
 import { measureSideBySide } from './measures/side-by-side.ts';
 import { measureWarm } from './measures/warm.ts';
-import { downloadRows, type Figures, llamaRows, printTable, warmRows, workerRows } from './rows.ts';
+import { downloadRows, type Figures, llamaRows, localApiRows, printTable, warmRows, workerRows } from './rows.ts';
 import { type Credentials, openStage, type Stage, type Subject, startBareWorker, startRealWorker } from './stage.ts';
 import { median, round } from './stats.ts';
 
@@ -42,7 +43,11 @@ const worker = await measure(stage, startRealWorker, true);
 const download = await measureDownload();
 const llama = await measureLlama();
 const warm = await measureWarm();
-const rows = [...workerRows(worker, bare), ...downloadRows(download), ...llamaRows(llama), ...warmRows(warm)];
+const localApi = await measureLocalApi();
+const rows = [
+  ...[...workerRows(worker, bare), ...downloadRows(download), ...llamaRows(llama), ...warmRows(warm)],
+  ...localApiRows(localApi),
+];
 printTable(rows);
 const machine = {
   cpu: cpus()[0]?.model ?? 'unknown',
@@ -51,6 +56,6 @@ const machine = {
   os: `${process.platform} ${release()}`,
   node: process.versions.node,
 };
-const results = { date: new Date().toISOString(), machine, rows, worker, bare, download, llama, warm };
+const results = { date: new Date().toISOString(), machine, rows, worker, bare, download, llama, warm, localApi };
 await writeFile(new URL('./results.json', import.meta.url), `${JSON.stringify(results, null, 2)}\n`);
 console.log('\nwritten to bench/results.json');

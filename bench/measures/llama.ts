@@ -27,10 +27,15 @@ const TOKENS = 150;
 const ROUNDS = 11;
 const CONTEXT = 1024;
 const MODEL = 'bench-llama';
-const PROMPT = 'count for ever';
+export const PROMPT = 'count for ever';
 
 type Run = { readonly firstTokenMs: number; readonly tokensPerSecond: number };
 type Subject = AsyncDisposable & { run(): Promise<Run> };
+
+async function timedRun(direct: Direct): Promise<Run> {
+  const startMs = performance.now();
+  return figures(startMs, await direct.run(TOKENS));
+}
 
 export async function measureLlama(): Promise<Llama> {
   const root = await mkdtemp(join(tmpdir(), 'studio-worker-bench-llama-'));
@@ -39,7 +44,8 @@ export async function measureLlama(): Promise<Llama> {
     const path = join(root, MODEL, 'model.gguf');
     const scripts = [{ pieces: ['one', ' two', ' three', ' four'], loops: true }];
     await writeFile(path, scriptedLlama({ scripts, feedForward: FEED_FORWARD, contextLength: CONTEXT }));
-    await using direct = await openDirect(path);
+    await using library = await openDirect(path);
+    const direct = { run: () => timedRun(library) };
     await using pooled = await openPooled(root);
     await direct.run();
     await pooled.run();
@@ -61,23 +67,28 @@ export async function measureLlama(): Promise<Llama> {
   }
 }
 
-async function openDirect(modelPath: string): Promise<Subject> {
+/** The library as it is, in this process. */
+export type Direct = AsyncDisposable & {
+  /** Resolves with the times at which its tokens were there. */
+  run(tokens: number): Promise<number[]>;
+};
+
+export async function openDirect(modelPath: string, contextSize = CONTEXT): Promise<Direct> {
   const llama = await getLlama({ gpu: false, build: 'never', maxThreads: 1, progressLogs: false });
   const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
-  const context = await model.createContext({ contextSize: CONTEXT, threads: 1 });
+  const context = await model.createContext({ contextSize, threads: 1 });
   const sequence = context.getSequence();
   return {
-    async run() {
-      const startMs = performance.now();
+    async run(tokens) {
       await sequence.clearHistory();
       const prompt = model.tokenize(`[user]${PROMPT}\n${GO}`, true);
       const times: number[] = [];
       for await (const token of sequence.evaluate(prompt, { temperature: 0.7, topK: 0, topP: 1, seed: 1234 })) {
         model.detokenize([token]);
         times.push(performance.now());
-        if (times.length === TOKENS) break;
+        if (times.length === tokens) break;
       }
-      return figures(startMs, times);
+      return times;
     },
     [Symbol.asyncDispose]: () => llama.dispose(),
   };
