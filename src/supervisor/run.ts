@@ -16,6 +16,7 @@ import { watchConfig } from './config-watch.ts';
 import { dieLoudly } from './crash.ts';
 import { openDaemonControl } from './daemon/control.ts';
 import { openPauseSwitch } from './daemon/pause-switch.ts';
+import { publishSession } from './daemon/session-events.ts';
 import { takeDaemonLock } from './daemon-lock.ts';
 import { openOutbox } from './delivery/outbox.ts';
 import { openMachine } from './device/machine.ts';
@@ -165,6 +166,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   using _loads = watchLoads(host, recorder);
   const pauseSwitch = openPauseSwitch();
   const sessionStatus = openSessionStatus(stateOf(config.current, new Date()));
+  publishSession(sessionStatus, pauseSwitch, activity.events);
   const daemon = openDaemonControl({
     ...{ version: packageVersion(), config, logs, stop, pauseSwitch, sessionStatus, activity, registry },
     engines: host.engines,

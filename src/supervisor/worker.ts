@@ -104,7 +104,10 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
   options.registry.changes.addEventListener('change', tellStudio);
   updates.hold.changes.addEventListener('change', tellStudio);
   stop.draining.addEventListener('abort', tellStudio, { once: true });
-  pauseSwitch.changes.addEventListener('change', tellStudio);
+  pauseSwitch.changes.addEventListener('change', () => {
+    tellStudio();
+    turns.forgetOffers();
+  });
   presence.changes.addEventListener('change', tellStudio);
   turns.changes.addEventListener('place', tellStudio);
 
@@ -116,11 +119,11 @@ export async function runWorker(options: WorkerOptions): Promise<LoopEnd> {
   const sessionOver = new AbortController();
   const drained = drain(stop, jobs, delivery, options).then(() => sessionOver.abort());
   const end = await keepSessions();
+  sessionStatus.over(end);
   // Without a session nobody can be told, but a job that still ends well goes into the outbox.
   if (stop.stage === 'running') stop.request(end.kind);
   await drained;
   delivery.stop();
-  sessionStatus.over(end);
   return end;
 
   async function keepSessions(): Promise<LoopEnd> {
