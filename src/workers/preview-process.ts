@@ -29,6 +29,8 @@ export type PreviewProcessOptions = {
 export interface PreviewProcess extends AsyncDisposable {
   /** Resolves with a PNG. Rejects with an `Error` that says why there is none. One at a time. */
   make(path: string, ext: string): Promise<Uint8Array>;
+  /** Of the child, while there is one. */
+  readonly pid: number | undefined;
 }
 
 type Child = {
@@ -88,6 +90,9 @@ export function openPreviewProcess(options: PreviewProcessOptions): PreviewProce
   }
 
   return {
+    get pid() {
+      return child?.process.pid;
+    },
     async make(path, ext) {
       if (closed) throw new Error('the worker is stopping');
       clearTimeout(resting);

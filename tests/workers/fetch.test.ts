@@ -19,8 +19,13 @@ const fileAt = (base: string, filename = 'm.bin'): ModelFile => ({
 for (const isolation of ['thread', 'process'] as const) {
   test(`a job fetches, loads and runs, and the engine in a ${isolation} gets its files and settings`, async () => {
     await using server = await fileServer(DATA);
+    let received = 0;
+    const count = (bytes: number) => {
+      received += bytes;
+    };
     await using rig = await openRig({
       extraEngines: [testEngine({ isolation })],
+      counts: { evicted: () => {}, received: count },
       engine: { gpu: 'vulkan', cpuThreads: 3 },
     });
     const job = testJob(
@@ -50,6 +55,7 @@ for (const isolation of ['thread', 'process'] as const) {
     await rig.host.run(job, again).done;
     assert.deepEqual(again.phases, ['running']);
     assert.equal(server.asked.length, 2);
+    assert.equal(received, 2 * DATA.byteLength);
   });
 }
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import test from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import sharp from 'sharp';
 import { Failure, type Feature, FRAME_BYTES_MAX, JobClaim } from '../../../src/protocol/index.ts';
 import { openActivity } from '../../../src/supervisor/activity/activity.ts';
 import { openRecorder } from '../../../src/supervisor/activity/recorder.ts';
@@ -153,6 +154,50 @@ test('a binary job is uploaded, and nothing but the accept goes over the socket'
   assert.match(String(scene.http.asked[0]?.body), /onetwo/);
   assert.deepEqual(scene.delivery.pending(), []);
   assert.deepEqual(session.told(), ['accept job-1']);
+});
+
+test('what runs for the studio shows in activity: the job, its log, its end, and a small picture of its result', async () => {
+  await using scene = await openScene();
+  scene.http.answer([200, {}]);
+  const { activity, host } = scene;
+  const session = scene.connect();
+  scene.jobs.offered(image('job-1'));
+  await session.next('accept');
+  const [running] = activity.active();
+  assert.deepEqual([running?.jobId, running?.source, running?.prompt], ['job-1', 'studio', 'a fox']);
+  const run = host.runOf('job-1');
+  run.observer.phase('running');
+  run.observer.log('warn', 'hot');
+  const png = await sharp({ create: { width: 8, height: 4, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer();
+  await run.observer.write(png);
+  await run.bytes('png');
+  await scene.jobs.idle();
+  await scene.delivery.settled();
+  assert.deepEqual(scene.outbox.entries(), [], 'the result itself has gone');
+  await activity.thumbnailsMade();
+  assert.partialDeepStrictEqual(activity.recent('studio'), [
+    { jobId: 'job-1', status: 'completed', hasThumbnail: true },
+  ]);
+  assert.ok(activity.logOf('job-1')?.lines.some(({ target, message }) => target === 'engine' && message === 'hot'));
+});
+
+test('a job that fails, and one that can never run here, show with their reasons', async () => {
+  await using scene = await openScene();
+  const session = scene.connect();
+  scene.jobs.offered(llm('job-1'));
+  scene.host.runOf('job-1').fail(new Failure('ENGINE_HUNG', 'silent'));
+  await session.next('fail');
+  scene.host.verdictNow = { kind: 'never', code: 'ENGINE_UNAVAILABLE', why: 'no engine' };
+  scene.jobs.offered(llm('job-2'));
+  await session.next('fail');
+  await scene.jobs.idle();
+  assert.partialDeepStrictEqual(scene.activity.recent('studio'), [
+    { jobId: 'job-2', status: 'failed', reason: 'no engine' },
+    { jobId: 'job-1', status: 'failed', reason: 'silent' },
+  ]);
+  assert.deepEqual(scene.activity.active(), []);
 });
 
 test('a job whose accept cannot be sent is stopped, and nothing is said about it', async () => {
