@@ -10,12 +10,13 @@ import { checkForUpdate } from './check.ts';
 import { decide, type Facts, type Outcome } from './decision.ts';
 import { readPointer } from './durable.ts';
 import type { InstallKind } from './install-kind.ts';
-import { holdVersion } from './install-lock.ts';
-import { programOf, versionFolder } from './layout.ts';
+import { holdVersion, takeInstallLock } from './install-lock.ts';
+import { type Layout, programOf, versionFolder } from './layout.ts';
 import type { Relaunch } from './relaunch.ts';
 import type { Release } from './releases.ts';
 import { stageRelease } from './stage.ts';
-import { badVersions, readUpdateState } from './update-state.ts';
+import { installError } from './update-error.ts';
+import { badVersions, readUpdateState, writeUpdateState } from './update-state.ts';
 
 /** The worker, as far as an update concerns it. */
 export interface UpdateHost {
@@ -117,16 +118,29 @@ export async function keepUpToDate(options: UpdaterOptions): Promise<void> {
     if (install.kind !== 'managed') return false;
     const hold = host.stopAdmission();
     if (host.busy()) logs.info(CATEGORY, 'waiting for running jobs to end before the restart');
-    if (await settlesWithin(host.idle(), times.drainMsMax, signal)) {
+    if ((await settlesWithin(host.idle(), times.drainMsMax, signal)) && (await canChange(install.layout))) {
       // The hold stays: the next job belongs to the next process.
       const { node, launcher } = programOf(install.folder);
       host.restart({ file: node, args: [launcher, ...launcherArgs, '--', ...args] });
       return true;
     }
     hold[Symbol.dispose]();
-    if (!signal.aborted) logs.warn(CATEGORY, 'jobs run for too long, the restart is put off');
+    if (!signal.aborted && host.busy()) logs.warn(CATEGORY, 'jobs run for too long, the restart is put off');
     drainAgainMs = performance.now() + times.drainMsMax;
-    return signal.aborted;
+    return false;
+  }
+
+  /** A launcher that could not note what it tries would give the process back, and this worker would try it again. */
+  async function canChange(layout: Layout): Promise<boolean> {
+    try {
+      await using _lock = await takeInstallLock(layout);
+      await writeUpdateState(layout, await readUpdateState(layout));
+      return true;
+    } catch (thrown) {
+      const { message } = installError(layout.root, thrown);
+      logs.warn(CATEGORY, 'the installation cannot be changed, this version goes on', { why: message });
+      return false;
+    }
   }
 
   async function step(overdueMs: number): Promise<Outcome> {

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { lstat, open, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Leftovers of steps that were cut off carry this; `repair` removes them. */
 export const UNFINISHED = '.unfinished';
@@ -23,6 +24,19 @@ export async function writeDurably(file: string, text: string, mode = 0o644): Pr
     throw thrown;
   }
   await syncFolder(path.dirname(file));
+}
+
+/** Windows refuses while a virus scanner looks at what has just been written. */
+export async function renamePatiently(from: string, to: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await rename(from, to);
+    } catch (thrown) {
+      const { code = '' } = thrown as { code?: string };
+      if (process.platform !== 'win32' || tries === 50 || !['EPERM', 'EACCES', 'EBUSY'].includes(code)) throw thrown;
+      await sleep(200);
+    }
+  }
 }
 
 export async function removeDurably(file: string): Promise<void> {

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { installKind } from './install-kind.ts';
-import { type LauncherOptions, launchOnProbation, launchTrial } from './launcher.ts';
+import { type LauncherOptions, launchOnProbation, launchTrial, startOf } from './launcher.ts';
 import { type Relaunch, relaunch, relaunchEnv, relaunchWay } from './relaunch.ts';
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
@@ -32,8 +32,12 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
   // Stopped while a version was on trial: nothing was changed, and the next start is one of the old version.
   if (target === undefined || stop.signal.aborted) return 0;
-  if (relaunchWay(process.platform) === 'replace') await relaunch(target);
-  return await mirror(target);
+  if (relaunchWay(process.platform) === 'spawn-and-exit') return mirror(target);
+  await relaunch(target).catch((error: Error) => {
+    options.say(`${target.file} cannot be started (${error.message}), ${options.own} goes on`);
+    return relaunch(startOf(options.layout, options.own, options.args));
+  });
+  return 0;
 }
 
 /** Where a process cannot become another one, it waits for it and ends as it does. */

@@ -1,6 +1,8 @@
 // Leaves this process to another program: the launcher, or another version. In place, with the same pid, where the
 // system can do that, so that systemd and pm2 do not notice; elsewhere as a process of its own.
 import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
 
 export type Relaunch = { readonly file: string; readonly args: readonly string[] };
 
@@ -22,11 +24,13 @@ export function relaunchEnv(env: NodeJS.ProcessEnv): Record<string, string> {
 }
 
 /**
- * Call it when nothing of this process is left to do. Returns only where the process cannot be replaced: the other one
+ * Call it when nothing of this process is left to do. Rejects when there is no such program. Returns only where the process cannot be replaced: the other one
  * runs by then, and this one should end with 0.
  */
 export async function relaunch({ file, args }: Relaunch): Promise<void> {
   const env = relaunchEnv(process.env);
+  // An `execve` that fails aborts the process instead of throwing.
+  await access(file, constants.X_OK);
   if (relaunchWay(process.platform) === 'replace' && process.execve !== undefined) {
     process.execve(file, [file, ...args], env);
   }

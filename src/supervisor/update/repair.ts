@@ -1,8 +1,8 @@
 // Clears away what steps that were cut off have left, and versions that nobody needs any more. Under the lock of the
 // installation, so that nothing of it is being made right now.
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { readPointer, UNFINISHED, unfinishedName } from './durable.ts';
+import { readPointer, renamePatiently, UNFINISHED, unfinishedName } from './durable.ts';
 import { isVersionInUse } from './install-lock.ts';
 import { type Layout, versionFolder } from './layout.ts';
 import { parseVersion } from './releases.ts';
@@ -43,7 +43,7 @@ export async function removeOldVersions(layout: Layout, also: readonly string[] 
 /** Renamed first: a version that is half gone must not be taken for one that is there. */
 export async function removeVersion(folder: string): Promise<void> {
   const doomed = unfinishedName(folder);
-  await rename(folder, doomed);
+  await renamePatiently(folder, doomed);
   await rm(doomed, { recursive: true, force: true });
 }
 

@@ -11,7 +11,7 @@ import { takeInstallLock } from './install-lock.ts';
 import type { Layout } from './layout.ts';
 import { removeOldVersions } from './repair.ts';
 import { writeVerdict } from './trial.ts';
-import { readProbation } from './update-state.ts';
+import { readProbation, readUpdateState } from './update-state.ts';
 
 type Options = {
   readonly config: ConfigStore;
@@ -38,6 +38,7 @@ export async function runUpdates(options: Options & { readonly host: UpdateHost 
   const { config, logs, version, host, signal } = options;
   const install = installKind();
   if (install.kind === 'managed') {
+    await tellOfFailure(install.layout, logs);
     void endProbation(options, install).catch((err: unknown) => {
       if (!signal.aborted) logs.warn('auto-update', 'the probation of this version could not be ended', { err });
     });
@@ -51,6 +52,20 @@ export async function runUpdates(options: Options & { readonly host: UpdateHost 
     args: process.argv.slice(2),
     signal,
   });
+}
+
+/** As long after a failure as it can have led to this very start, in ms. */
+const FAILURE_MS_MAX = 600_000;
+
+/** The launcher that went back had only the terminal; the log, and the studio, hear of it from the version that is back. */
+async function tellOfFailure(layout: Layout, logs: Logs): Promise<void> {
+  for (const { version, why, at } of (await readUpdateState(layout)).bad) {
+    if (Math.abs(Date.now() - Date.parse(at)) > FAILURE_MS_MAX) continue;
+    logs.warn('auto-update', 'a new version was tried and left; it is not taken again by itself', {
+      left: version,
+      why,
+    });
+  }
 }
 
 /** This version runs in earnest and well: going back is no longer automatic, and older versions may go. */

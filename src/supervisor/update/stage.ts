@@ -1,10 +1,10 @@
 // Puts a release into `versions/`, checked and whole, without touching what runs. Every step can be cut off: the folder
 // appears with one rename at the very end, and what lies around before is cleared away at the next start of this.
-import { access, constants, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { downloadBundle } from './download.ts';
-import { syncFolder, unfinishedName } from './durable.ts';
-import { takeInstallLock } from './install-lock.ts';
+import { renamePatiently, syncFolder, unfinishedName } from './durable.ts';
+import { isVersionInUse, takeInstallLock } from './install-lock.ts';
 import { bundleName, type Layout, type Variant, versionFolder } from './layout.ts';
 import { bundleFor, type Release } from './releases.ts';
 import { removeLeftovers, removeVersion } from './repair.ts';
@@ -37,7 +37,8 @@ export async function stageRelease(options: StageOptions): Promise<void> {
     const folder = versionFolder(layout, release.version);
     if (await isFolder(folder)) {
       // Whole, since it appeared with a rename. One that did not become healthy is fetched anew: it may be damaged.
-      if (!badVersions(await readUpdateState(layout)).has(release.version)) return options.atStep?.('staged');
+      const isBad = badVersions(await readUpdateState(layout)).has(release.version);
+      if (!isBad || (await isVersionInUse(folder))) return options.atStep?.('staged');
       await removeVersion(folder);
     }
     if (chosen.note !== undefined) options.note?.(chosen.note);
@@ -48,7 +49,7 @@ export async function stageRelease(options: StageOptions): Promise<void> {
     const unpacked = unfinishedName(folder);
     await unpackBundle({ file, folder: unpacked, version: release.version, target: chosen.target });
     options.atStep?.('place');
-    await rename(unpacked, folder);
+    await renamePatiently(unpacked, folder);
     await syncFolder(layout.versions);
     options.atStep?.('remove-download');
     await rm(file, { force: true });

@@ -1,7 +1,8 @@
 // Makes another version the current one, or goes back. Under the lock of the installation. Each is a row of steps on the
 // disk of which any can be the last: whatever is started then is a whole version, the old one or the new one.
+import { existsSync } from 'node:fs';
 import { flipPointer, readPointer, removeDurably } from './durable.ts';
-import type { Layout } from './layout.ts';
+import { type Layout, programOf, versionFolder } from './layout.ts';
 import { UpdateError } from './update-error.ts';
 import { readUpdateState, withBad, withGood, writeProbation, writeUpdateState } from './update-state.ts';
 
@@ -25,7 +26,7 @@ export async function switchTo(layout: Layout, version: string, from: string, at
 export async function goBack(layout: Layout, why: string, atStep?: AtStep): Promise<{ from: string; to: string }> {
   const from = await readPointer(layout.root, 'current');
   const to = await readPointer(layout.root, 'previous');
-  if (from === undefined || to === undefined || from === to) {
+  if (from === undefined || to === undefined || from === to || !existsSync(programOf(versionFolder(layout, to)).node)) {
     throw new UpdateError(
       'NOTHING_TO_GO_BACK_TO',
       'there is no previous version to go back to: `studio-worker update --to <version>` installs any other',

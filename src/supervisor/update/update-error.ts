@@ -41,8 +41,13 @@ export class UpdateError extends Error {
 /** An error of the file system under the installation, as one that says what the operator can do. */
 export function installError(root: string, thrown: unknown): UpdateError {
   if (thrown instanceof UpdateError) return thrown;
-  const { code, message } = thrown as { code?: unknown; message?: unknown };
-  const name = typeof code === 'string' ? code : String(message ?? thrown);
+  const { code: name } = thrown as { code?: unknown };
+  if (typeof name !== 'string') {
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    return new UpdateError('INSTALL_UNWRITABLE', `the installation ${root} could not be changed: ${why}`, {
+      cause: thrown,
+    });
+  }
   if (name === 'ENOSPC' || name === 'EDQUOT') {
     return new UpdateError('DISK_FULL', `no room for the new version in ${root}: free some space (${name})`, {
       cause: thrown,

@@ -4,14 +4,18 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeDurably } from './durable.ts';
 import type { Layout } from './layout.ts';
+import { parseVersion } from './releases.ts';
+
+/** Names a folder, so nothing else than a version may stand there. */
+const Version = z.string().refine((text) => parseVersion(text)?.version === text);
 
 const UpdateState = z.object({
   /** A version that an operator asked for, staged already; the worker takes it between two jobs. */
-  wanted: z.string().optional(),
+  wanted: Version.optional(),
   /** The version that was last tried without a verdict, and how often. Written before each try. */
-  trial: z.object({ version: z.string(), attempts: z.int().nonnegative() }).optional(),
+  trial: z.object({ version: Version, attempts: z.int().nonnegative() }).optional(),
   /** Never taken again by itself; the newest last. */
-  bad: z.array(z.object({ version: z.string(), why: z.string(), at: z.string() })).default([]),
+  bad: z.array(z.object({ version: Version, why: z.string(), at: z.string() })).default([]),
 });
 export type UpdateState = z.infer<typeof UpdateState>;
 
@@ -62,7 +66,7 @@ export function withoutTrial({ wanted, trial, bad }: UpdateState, version: strin
   };
 }
 
-const Probation = z.object({ version: z.string(), starts: z.int().nonnegative() });
+const Probation = z.object({ version: Version, starts: z.int().nonnegative() });
 export type Probation = z.infer<typeof Probation>;
 
 /** There while the current version has not been healthy in earnest; a damaged file counts as a first start. */

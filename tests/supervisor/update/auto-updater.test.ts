@@ -1,12 +1,13 @@
 // The automatic updater over time, with a real feed and a real installation around it; only the worker is played.
 import assert from 'node:assert/strict';
-import { readlink, symlink, unlink } from 'node:fs/promises';
+import { readlink, symlink, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { openAdmissionHold } from '../../../src/supervisor/admission-hold.ts';
 import { keepUpToDate, type UpdaterOptions } from '../../../src/supervisor/update/auto-updater.ts';
 import { flipPointer } from '../../../src/supervisor/update/durable.ts';
 import { type InstallKind, installKind } from '../../../src/supervisor/update/install-kind.ts';
+import { takeInstallLock } from '../../../src/supervisor/update/install-lock.ts';
 import { programOf, versionFolder } from '../../../src/supervisor/update/layout.ts';
 import type { Relaunch } from '../../../src/supervisor/update/relaunch.ts';
 import { withBad, writeUpdateState } from '../../../src/supervisor/update/update-state.ts';
@@ -179,6 +180,31 @@ test('a pointer to nothing is nobody’s wish', posix, async () => {
   await updater.until('up to date', updater.said.all.length);
   assert.equal(updater.restarts.all.length, 0);
   assert.equal(before, path.posix.join('versions', '1.0.0'));
+});
+
+test('an installation that cannot be changed keeps its version, and its jobs', posix, async () => {
+  await using all = await rig();
+  const { layout } = all.installation;
+  await writeBundle(versionFolder(layout, '1.1.0'), { version: '1.1.0', main: HEALTHY });
+  await flipPointer(layout.root, 'current', '1.1.0');
+  const other = await takeInstallLock(layout);
+  await using updater = start(all.server.feed, all.kind, { autoUpdateEnabled: false });
+  const told = await updater.until('the installation cannot be changed, this version goes on');
+  assert.match(String(told.why), /another process is updating/);
+  assert.equal(updater.hold.held, false);
+  assert.equal(updater.restarts.all.length, 0);
+  await other[Symbol.asyncDispose]();
+  await updater.restarts.until('a restart', () => true);
+});
+
+test('a state that names something else than versions is no wish', posix, async () => {
+  await using all = await rig();
+  const { layout } = all.installation;
+  await writeFile(layout.state, JSON.stringify({ wanted: '../scratch', bad: [] }));
+  await writeBundle(path.join(layout.root, 'scratch'), { version: '1.1.0', main: HEALTHY });
+  await using updater = start(all.server.feed, all.kind);
+  await updater.until('up to date');
+  assert.equal(updater.restarts.all.length, 0);
 });
 
 test('switched off, nothing is asked; but what an operator wants is taken', posix, async () => {

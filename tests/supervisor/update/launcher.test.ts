@@ -16,7 +16,7 @@ import { launchTrial } from '../../../src/supervisor/update/launcher.ts';
 import { programOf } from '../../../src/supervisor/update/layout.ts';
 import { removeOldVersions } from '../../../src/supervisor/update/repair.ts';
 import { stageRelease } from '../../../src/supervisor/update/stage.ts';
-import { switchTo } from '../../../src/supervisor/update/switch-version.ts';
+import { goBack, switchTo } from '../../../src/supervisor/update/switch-version.ts';
 import { readProbation, readUpdateState } from '../../../src/supervisor/update/update-state.ts';
 import { CRASHES_LATER, HEALTHY, type Installation, install, packBundle, writeBundle } from './installation.ts';
 import { type ReleaseServer, releaseServer } from './release-server.ts';
@@ -163,6 +163,15 @@ test('rollback goes back, and does not go back twice', posix, async () => {
   assert.equal(done.stdout, 'went back from 1.1.0 to 1.0.0; 1.1.0 is not installed again by itself\n');
   assert.equal((await installation.command(['--version'])).stdout, 'studio-worker 1.0.0\n');
   assert.equal((await installation.command(['rollback'])).code, 1);
+});
+
+test('there is no going back to a version that is gone', posix, async () => {
+  await using installation = await withVersions(HEALTHY);
+  const { layout } = installation;
+  await switchTo(layout, NEW, OLD);
+  await rm(path.join(layout.versions, OLD), { recursive: true });
+  await assert.rejects(goBack(layout, 'x'), { code: 'NOTHING_TO_GO_BACK_TO' });
+  assert.equal(await readPointer(layout.root, 'current'), NEW);
 });
 
 test('old versions go, but not those that somebody needs', posix, async () => {

@@ -1,5 +1,7 @@
 // Fetching and staging a release from a feed on this machine: what arrives, and what is refused.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
@@ -299,4 +301,42 @@ test('an installation below a file cannot be made', async () => {
   await writeFile(dir.file('a-file'), '');
   layout = layoutOf(path.join(dir.file('a-file'), 'root'));
   await assert.rejects(stage(), { code: 'INSTALL_UNWRITABLE', message: /ENOTDIR/ });
+});
+
+/** A disk of 1 MiB as the installation. Undefined where this process may not mount one. */
+async function smallDisk(): Promise<AsyncDisposable | undefined> {
+  await mkdir(layout.root, { recursive: true });
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', layout.root], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  const { root } = layout;
+  return { [Symbol.asyncDispose]: async () => void execFileSync('umount', ['-l', root]) };
+}
+
+test('a disk without room for the download is told before it begins', async (t) => {
+  await using disk = await smallDisk();
+  if (disk === undefined) return t.skip('a small disk cannot be mounted here');
+  await publishPacked((folder) => writeFile(path.join(folder, 'noise'), randomBytes(500_000)));
+  await assert.rejects(stage(), { code: 'DISK_FULL', message: /make room/ });
+  await untouched();
+});
+
+test('a disk that fills up while unpacking is told, and nothing of it stays', async (t) => {
+  await using disk = await smallDisk();
+  if (disk === undefined) return t.skip('a small disk cannot be mounted here');
+  // Packed it is a thousandth of this.
+  await publishPacked((folder) => writeFile(path.join(folder, 'zeros'), Buffer.alloc(4_000_000)));
+  await assert.rejects(stage(), { code: 'DISK_FULL', message: /free some space/ });
+  await untouched();
+});
+
+test('an installation on a read-only disk is told, and the version that runs stays', async (t) => {
+  await using disk = await smallDisk();
+  if (disk === undefined) return t.skip('a small disk cannot be mounted here');
+  await server.publish(VERSION, bundle);
+  await mkdir(layout.versions);
+  execFileSync('mount', ['-o', 'remount,ro', layout.root]);
+  await assert.rejects(stage(), { code: 'INSTALL_UNWRITABLE', message: /EROFS.*auto_update_enabled/ });
 });
