@@ -1,5 +1,6 @@
 // A scrape of a worker that has done something: real jobs on a real host, written down by the real prom-client.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import { counted } from '../../../src/supervisor/activity/estimates.ts';
 import { stepLoads, watchLoads } from '../../../src/supervisor/activity/load-times.ts';
@@ -79,6 +80,23 @@ test('a scrape tells what the worker has done, in lines that Prometheus reads', 
   for (const name of names) {
     const [, type] = new RegExp(`^# TYPE ${name} (.*)$`, 'm').exec(text) ?? [];
     if (name.startsWith('studio_worker_')) assert.equal(type === 'counter', name.endsWith('_total'), name);
+  }
+});
+
+test('the docs list exactly the metrics that there are, with their labels', async () => {
+  await using scene = await openScene();
+  using _loads = watchLoads(scene.rig.host, scene.recorder);
+  await scene.local.run(request());
+  const text = await openMetrics(sourcesOf(scene)).text();
+  const own = [...text.matchAll(/^# TYPE (studio_worker_\S+)/gm)].map(([, name]) => name);
+  const docs = await readFile(new URL('../../../docs/operations/metrics.md', import.meta.url), 'utf8');
+  const listed = [...docs.matchAll(/^\| `(studio_worker_\w+)` \|([^|]*)\|/gm)];
+  assert.deepEqual(listed.map(([, name]) => name).toSorted(), own.toSorted());
+  for (const [, name = '', labels = ''] of listed) {
+    const [, used] = new RegExp(`^${name}(?:_sum)?\\{(.*)\\} `, 'm').exec(text) ?? [];
+    if (used === undefined) continue;
+    const names = [...used.matchAll(/(\w+)="/g)].map(([, label]) => label);
+    assert.deepEqual(names, labels.trim().split(', '), name);
   }
 });
 
