@@ -1,5 +1,7 @@
 // Runs the commands that the documentation tells people to type, in a sandbox of their own, so that the docs stay true.
 // A `sh` block is executed line by line; a line that would install, test or measure everything is left to CI itself.
+// What needs a release, a service manager or another system stands in a `bash` or `powershell` block; installing and
+// updating are tested with releases of their own (tests/install/, tests/e2e/update.test.ts).
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';

@@ -6,7 +6,6 @@ import path from 'node:path';
 import type { Config } from '../config/schema.ts';
 import type { Logs } from '../logs/logs.ts';
 import { pause, settlesWithin } from '../pause.ts';
-import { checkForUpdate } from './check.ts';
 import { decide, type Facts, type Outcome } from './decision.ts';
 import { readPointer } from './durable.ts';
 import type { InstallKind } from './install-kind.ts';
@@ -14,7 +13,6 @@ import { holdVersion, takeInstallLock } from './install-lock.ts';
 import { type Layout, programOf, versionFolder } from './layout.ts';
 import type { Relaunch } from './relaunch.ts';
 import type { Release } from './releases.ts';
-import { stageRelease } from './stage.ts';
 import { installError } from './update-error.ts';
 import { badVersions, readUpdateState, writeUpdateState } from './update-state.ts';
 
@@ -178,6 +176,8 @@ export async function keepUpToDate(options: UpdaterOptions): Promise<void> {
   async function check(): Promise<Release | undefined> {
     const { autoUpdateFeed, autoUpdatePrerelease } = config();
     const bad = install.kind === 'managed' ? badVersions(await readUpdateState(install.layout)) : new Set<string>();
+    // Imported when they are used: a worker at rest should not hold what it needs twice a month.
+    const { checkForUpdate } = await import('./check.ts');
     const { newer, warnings } = await checkForUpdate({
       feed: autoUpdateFeed,
       running,
@@ -193,6 +193,7 @@ export async function keepUpToDate(options: UpdaterOptions): Promise<void> {
     if (install.kind !== 'managed' || release === undefined) return { ok: false, why: 'there is nothing to install' };
     logs.info(CATEGORY, 'update available, fetching it', { running, version: release.version });
     try {
+      const { stageRelease } = await import('./stage.ts');
       await stageRelease({
         layout: install.layout,
         release,

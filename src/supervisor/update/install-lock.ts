@@ -11,7 +11,11 @@ import { installError, UpdateError } from './update-error.ts';
 const TRY_EVERY_MS = 100;
 
 /** Rejects with `UPDATE_UNDER_WAY` when somebody else has it for longer than `waitMs`. */
-export async function takeInstallLock({ root, lock }: Layout, waitMs = 0): Promise<AsyncDisposable> {
+export async function takeInstallLock(
+  { root, lock }: Layout,
+  waitMs = 0,
+  signal?: AbortSignal,
+): Promise<AsyncDisposable> {
   let handle: FileHandle;
   try {
     await mkdir(root, { recursive: true, mode: 0o755 });
@@ -20,15 +24,19 @@ export async function takeInstallLock({ root, lock }: Layout, waitMs = 0): Promi
     throw installError(root, thrown);
   }
   const until = performance.now() + waitMs;
-  while (!tryLock(handle.fd)) {
-    if (performance.now() >= until) {
-      await handle.close();
-      throw new UpdateError(
-        'UPDATE_UNDER_WAY',
-        `another process is updating ${root}: wait for it, or end it when it hangs`,
-      );
+  try {
+    while (!tryLock(handle.fd)) {
+      if (performance.now() >= until) {
+        throw new UpdateError(
+          'UPDATE_UNDER_WAY',
+          `another process is updating ${root}: wait for it, or end it when it hangs`,
+        );
+      }
+      await sleep(TRY_EVERY_MS, undefined, { signal });
     }
-    await sleep(TRY_EVERY_MS);
+  } catch (thrown) {
+    await handle.close();
+    throw thrown;
   }
   return handle;
 }

@@ -68,6 +68,9 @@ async function tellOfFailure(layout: Layout, logs: Logs): Promise<void> {
   }
 }
 
+/** Another worker of this installation may be fetching something; what is counted meanwhile must still come to an end. */
+const LOCK_MS_MAX = 3_600_000;
+
 /** This version runs in earnest and well: going back is no longer automatic, and older versions may go. */
 async function endProbation(
   { facts, signal, logs, version }: Options,
@@ -78,7 +81,7 @@ async function endProbation(
   if (probation === undefined) return;
   // It has been let in during its trial, so an absent studio is not its fault now.
   const health = await untilHealthy(facts, signal);
-  await using _lock = await takeInstallLock(layout, 10_000);
+  await using _lock = await takeInstallLock(layout, LOCK_MS_MAX, signal);
   await removeDurably(layout.probation);
   const removed = await removeOldVersions(layout, [path.basename(folder)]);
   logs.info('auto-update', 'the new version has proved itself', { version, ...health, removed: removed.join(', ') });
