@@ -6,7 +6,7 @@ import { TASK_KINDS, type TaskKind } from '../protocol/index.ts';
 import { allEngines } from './all-engines.ts';
 import { isReady, unavailable } from './availability.ts';
 import { type JobRunOptions, startJob } from './job-run.ts';
-import { decide, type Ledger, memoryOf, reservedBytes } from './ledger.ts';
+import { decide, type Home, type Ledger, memoryOf, reservedBytes } from './ledger.ts';
 import { startLoad } from './load-run.ts';
 import { modelRef } from './model-key.ts';
 import { pickThread, type ThreadView } from './pick-thread.ts';
@@ -179,6 +179,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
       return {
         ...{ deviceBytes: shared.budgetBytes, marginBytes, reservedBytes: shared.reservedBytes },
         freeBytes: home === 'ram' ? undefined : await options.freeBytes?.(home),
+        sharedBy: TASK_KINDS.filter((one) => isWithin(homes?.[one]?.name, home)),
         pools: Object.fromEntries(TASK_KINDS.map((kind) => [kind, pool(kind)])) as MemoryView['pools'],
       };
     },
@@ -232,6 +233,11 @@ function modelInfo(model: ShelfModel, { reservations }: Ledger): LoadedModelInfo
     ...(memoryBytes !== undefined && { memoryBytes }),
     ...(pid !== undefined && { pid }),
   };
+}
+
+/** All devices together hold what every GPU holds, and RAM beside them is a memory of its own. */
+function isWithin(one: Home['name'] | undefined, home: Home['name'] | undefined): boolean {
+  return home === undefined ? one !== 'ram' : one === home;
 }
 
 /** A thread that is stuck answers no more; closing must not wait for it. */

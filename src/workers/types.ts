@@ -169,6 +169,8 @@ export type MemoryView = {
   readonly marginBytes: number;
   /** Probed; undefined when nobody can tell. */
   readonly freeBytes: number | undefined;
+  /** Pools whose models draw on it: what leaves another one frees nothing here. */
+  readonly sharedBy: readonly TaskKind[];
   readonly pools: Readonly<Record<TaskKind, { readonly budgetBytes: number; readonly reservedBytes: number }>>;
 };
 

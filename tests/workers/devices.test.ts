@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { testEngine } from '../../fixtures/engines/descriptor.ts';
 import { deviceEnv } from '../../src/engines/device-env.ts';
+import type { TaskKind } from '../../src/protocol/index.ts';
 import { budgetsOf, missingDevice, probeSettingsOf, settingsOf } from '../../src/workers/pool-home.ts';
 import { probeEngines } from '../../src/workers/probe-engines.ts';
 import { ears, engineSettings, GIB, openRig, settings, testJob } from './rig.ts';
@@ -85,6 +86,11 @@ test('a pool on a full GPU waits, though another one is free, and one in RAM doe
   assert.match('why' in large ? large.why : '', /needs 3\.0 GiB, GPU 1 may use 2\.0 GiB/);
   await host.run(testJob({}, { kind: 'audio_tts', model: 'test-d', gib: 4 }), ears()).done;
   await host.run(testJob({}, { kind: 'video', model: 'test-e', gib: 6 }), ears()).done;
+  const sharedBy = async (kind?: TaskKind) => (await host.memory(kind)).sharedBy.join();
+  assert.deepEqual(
+    [await sharedBy('llm'), await sharedBy('audio_tts'), await sharedBy('video'), await sharedBy()],
+    ['image,llm', 'audio_tts', 'image,llm,audio_stt,video', 'image,llm,audio_stt,video'],
+  );
   assert.deepEqual(
     [(await host.memory('llm')).reservedBytes, (await host.memory('audio_tts')).reservedBytes],
     [1.5 * GIB, 4 * GIB],

@@ -58,7 +58,9 @@ function promisable(question: MemoryQuestion): number {
   return Math.max(0, Math.min(device, budgetBytes - reservedBytes + sum(own.map(({ bytes }) => bytes))));
 }
 
-function canLeave(model: LoadedModelInfo, { leaving, patient }: MemoryQuestion): boolean {
+function canLeave(model: LoadedModelInfo, { leaving, patient, memory }: MemoryQuestion): boolean {
+  // On another GPU, or in RAM.
+  if (!memory.sharedBy.includes(model.pool)) return false;
   if (model.state === 'unloading' || leaving.has(model.key)) return true;
   return !model.pinned && (patient || (model.state === 'loaded' && model.runs === 0));
 }

@@ -14,6 +14,7 @@ function memory(
   return {
     ...{ deviceBytes: device * GIB, reservedBytes: reserved * GIB, marginBytes: GIB },
     freeBytes: free === undefined ? undefined : free * GIB,
+    sharedBy: ['image', 'llm', 'audio_stt', 'video'],
     pools: {
       ...{ image: pool, audio_stt: pool, audio_tts: pool, video: pool },
       llm: { budgetBytes: budget * GIB, reservedBytes: own * GIB },
@@ -108,6 +109,12 @@ test('the model of the same group leaves, whatever it does', () => {
   assert.equal(ask(4, noRoom(4), at), '4/1/1');
   assert.equal(ask(4, noRoom(4), { ...at, leaving: new Set(['sibling']) }), undefined);
   assert.equal(ask(6, noRoom(6), { ...at, leaving: new Set(['sibling']) }), '6/5/1');
+});
+
+test('what is on another GPU frees nothing when it leaves', () => {
+  const at = (pool: 'image' | 'audio_tts') => ({ memory: memory({ free: 2 }), models: [model('other', 4, { pool })] });
+  assert.equal(ask(4, ready, at('image')), undefined);
+  assert.equal(ask(4, ready, at('audio_tts')), '4/2/1');
 });
 
 test('the pool and the device both must have it', () => {
