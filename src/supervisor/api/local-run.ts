@@ -12,8 +12,6 @@ const LOAD_WAIT_MS = 60_000;
 /** When nothing is known of how long a load still takes, in s. */
 const RETRY_SECS = 5;
 const RETRY_SECS_MAX = 60;
-/** The longest delay that a timer takes. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export type ModelTemperature = 'warm' | 'cold';
 
@@ -58,7 +56,7 @@ async function loadedModel(
   signal: AbortSignal,
   deadlineMs = Number.POSITIVE_INFINITY,
 ): Promise<ModelTemperature> {
-  const patience = AbortSignal.timeout(Math.min(loadWaitMs, Math.max(0, deadlineMs), TIMER_MS_MAX));
+  const patience = AbortSignal.timeout(Math.floor(Math.min(loadWaitMs, Math.max(0, deadlineMs))));
   try {
     const { wasLoaded } = await models.ready(id, AbortSignal.any([signal, patience]));
     return wasLoaded ? 'warm' : 'cold';

@@ -4,8 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import { ApiError, badRequest } from './problem.ts';
 
-export const MIB = 1024 * 1024;
-export const JSON_BYTES_MAX = MIB;
+const MIB = 1024 * 1024;
+export const JSON_BYTES_MAX = 1 * MIB;
 /** Pictures and recordings travel inside a body. */
 export const UPLOAD_BYTES_MAX = 64 * MIB;
 /** What all requests that are being answered may have sent, together. */
@@ -66,11 +66,21 @@ export function parsed(body: Buffer): unknown {
 }
 
 export function checked<Schema extends z.ZodType>(value: unknown, schema: Schema): z.output<Schema> {
-  const result = schema.safeParse(value);
+  const result = parsedBy(schema, value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const param = issue?.path.join('.') ?? '';
   throw badRequest(`bad json: ${param === '' ? '' : `${param}: `}${issue?.message ?? 'not what was expected'}`, param);
+}
+
+function parsedBy<Schema extends z.ZodType>(schema: Schema, value: unknown): z.ZodSafeParseResult<z.output<Schema>> {
+  try {
+    return schema.safeParse(value);
+  } catch (thrown) {
+    // Checking a value that is nested some ten thousand levels deep runs out of stack.
+    if (thrown instanceof RangeError) throw badRequest('bad json: nested too deeply');
+    throw thrown;
+  }
 }
 
 function tooLarge(bytesMax: number): ApiError {

@@ -129,6 +129,11 @@ test('errors are those that the client knows', async () => {
   await rejects(create({ model: 'tiny-voice' }), { status: 400, code: 'wrong_kind' });
   await rejects(create({ messages: user('word '.repeat(3000)) }), { status: 400, code: 'input_invalid' });
   await rejects(create({ messages: user('word '.repeat(3000)), stream: true }), { status: 400, code: 'input_invalid' });
+  const deep = `${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`;
+  const nested = await api.ask('/v1/chat/completions', {
+    ...{ method: 'POST', body: `{"messages":[{"role":"user","content":"x"}],"chat_template_kwargs":${deep}}` },
+  });
+  assert.deepEqual([nested.status, JSON.parse(nested.text).error.message], [400, 'bad json: nested too deeply']);
   const stranger = new OpenAI({ baseURL: `${api.url}/v1`, apiKey: 'wrong', maxRetries: 0 });
   await assert.rejects(stranger.models.list(), (error) => error instanceof OpenAI.AuthenticationError);
   const lost = await api.ask('/v1/nothing');
@@ -244,6 +249,15 @@ test('what is no recording is refused', async () => {
     ...{ method: 'POST', body: 'not a form', headers: { 'content-type': 'multipart/form-data; boundary=x' } },
   });
   assert.equal(broken.status, 400);
+  const field = '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n';
+  const many = await api.ask('/v1/audio/transcriptions', {
+    ...{
+      method: 'POST',
+      body: `${field.repeat(1000)}--x--`,
+      headers: { 'content-type': 'multipart/form-data; boundary=x' },
+    },
+  });
+  assert.match(JSON.parse(many.text).error.message, /more than 64 fields/);
 });
 
 test('pictures are drawn, several at a time, each a different one', async () => {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { after, before, test } from 'node:test';
 import sharp from 'sharp';
-import { MIB } from '../../../src/supervisor/api/request-body.ts';
+import { JSON_BYTES_MAX as MIB } from '../../../src/supervisor/api/request-body.ts';
 import { askRaw } from './ask.ts';
 import { type ApiWorker, SYNTHETIC, startApiWorker, tinyModels } from './worker-rig.ts';
 

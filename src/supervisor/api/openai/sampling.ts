@@ -7,7 +7,8 @@ import { badRequest } from '../problem.ts';
 /** OpenAI takes 4 stop strings and upstream any number; no model needs more than these. */
 const STOPS_MAX = 16;
 const STOP_LENGTH_MAX = 1_000;
-const DAYS_MAX = 365;
+/** The longest delay that a timer takes, 24 days: nobody waits longer for a model to go. In ms. */
+const KEEP_ALIVE_MS_MAX = 2 ** 31 - 1;
 
 const StopText = z.string().min(1, 'a stop string must not be empty').max(STOP_LENGTH_MAX);
 
@@ -21,7 +22,7 @@ export const SAMPLING = {
   stream: absent(z.boolean()),
   stream_options: absent(z.object({ include_usage: absent(z.boolean()) })),
   /** How long the caller waits, queueing included. An extension. */
-  deadline_ms: absent(z.number().positive()),
+  deadline_ms: absent(z.number().min(1)),
   /** How long the model stays loaded after this: seconds, or a text such as `5m`; negative: for ever. An extension. */
   keep_alive: absent(z.union([z.number(), z.string()])),
   n: absent(z.number()),
@@ -48,7 +49,7 @@ export function keepAliveMs(given: string | number | undefined): number | undefi
   if (!Number.isFinite(ms)) {
     throw badRequest('keep_alive must be seconds, or a text such as "30s", "5m" or "1h"; -1 is for ever', 'keep_alive');
   }
-  return ms < 0 ? -1 : Math.min(ms, DAYS_MAX * 24 * 3_600_000);
+  return ms < 0 ? -1 : Math.min(ms, KEEP_ALIVE_MS_MAX);
 }
 
 export function refuseSeveral(n: number | undefined): void {
