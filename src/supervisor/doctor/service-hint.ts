@@ -1,4 +1,4 @@
-// Who could start the worker at boot on this machine, and what such a service must know about exit codes.
+// Who could start the worker at boot on this machine, and how.
 import { existsSync } from 'node:fs';
 import { EXIT } from '../exit-codes.ts';
 
@@ -10,12 +10,12 @@ export function serviceHint(platform: NodeJS.Platform = process.platform, hasSys
       if (!hasSystemd) break;
       return {
         manager: 'systemd',
-        hint: `Restart=on-failure with RestartPreventExitStatus=${EXIT.authFailed}; \`loginctl enable-linger\` for a user unit`,
+        hint: '`studio-worker install-service --now` starts the worker with this machine',
       };
     case 'darwin':
-      return { manager: 'launchd', hint: 'KeepAlive with SuccessfulExit=false in a LaunchAgent' };
+      return { manager: 'launchd', hint: '`studio-worker install-service --now` starts the worker at login' };
     case 'win32':
-      return { manager: 'Task Scheduler', hint: 'a task at logon that restarts on failure' };
+      return { manager: 'Task Scheduler', hint: '`studio-worker install-service --now` starts the worker at logon' };
     default:
   }
   return { manager: 'none found', hint: `whatever starts it must not restart it after exit code ${EXIT.authFailed}` };

@@ -117,6 +117,53 @@ test('a service lives and dies as its unit says', { skip: noUserManager, timeout
     assert.deepEqual([again.code, again.stdout], [0, `no service is installed (${unit})\n`]);
   });
 
+  await t.test('a configuration at an odd place is found, and so are the variables beside it', async () => {
+    const dir = path.join(manager.home, 'odd "place" $HOME 100% [ü]');
+    await mkdir(dir);
+    const config = path.join(dir, 'config.toml');
+    await writeFile(config, `api_base_url = "${scene.url}"\nonly_engines = ["test"]\n`);
+    await writeFile(path.join(dir, 'worker.env'), 'SENTRY_ENVIRONMENT=from beside\n');
+    const { code, stderr } = await manager.cli('install-service', '--now', '--config', config);
+    assert.equal(code, 0, stderr);
+    assert.equal(await manager.property('ActiveState'), 'active');
+    const { stdout } = await manager.run('cat', [`/proc/${await manager.property('MainPID')}/environ`]);
+    assert.ok(stdout.split('\0').includes('SENTRY_ENVIRONMENT=from beside'), stdout);
+    assert.ok(existsSync(path.join(dir, 'daemon.pid')));
+    assert.equal((await manager.cli('uninstall-service')).code, 0);
+  });
+
+  await t.test('setup starts the worker itself when systemd does not answer', async () => {
+    const deaf = { XDG_RUNTIME_DIR: path.join(manager.home, 'nobody') };
+    const config = path.join(manager.home, 'alone', 'config.toml');
+    const { code, stdout, stderr } = await manager.run(
+      process.execPath,
+      [BIN, 'setup', '--config', config, '--api-base-url', scene.url],
+      deaf,
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /systemctl --user daemon-reload` failed/);
+    const [, pid = ''] = /^worker: runs in the background \(pid (\d+)\)/m.exec(stdout) ?? [];
+    assert.equal((await manager.run('kill', [pid])).code, 0);
+    await manager.cli('uninstall-service');
+  });
+
+  await t.test('a service for the machine is for the person behind sudo', async () => {
+    const asSudo = { SUDO_USER: 'nobody' };
+    const { code, stdout, stderr } = await manager.run(process.execPath, [BIN, 'install-service', '--system'], asSudo);
+    const file = '/etc/systemd/system/minis-studio-worker.service';
+    assert.equal(code, 0, stderr);
+    assert.ok(stdout.includes(`wrote ${file}\n`), stdout);
+    // There is no systemd of the machine in here.
+    assert.match(stderr, /^warning: `systemctl daemon-reload` failed: /m);
+    assert.match(stdout, /^ {2}systemctl enable minis-studio-worker\.service$/m);
+    const unit = (await manager.run('cat', [file])).stdout;
+    assert.match(unit, /^User=nobody$/m);
+    assert.match(unit, /^ExecStart=.*"--config" "[^"]*\/\.config\/minis-studio-worker\/config\.toml"$/m);
+    assert.ok(!unit.includes(manager.home), 'nothing of root is in it');
+    assert.equal((await manager.run(process.execPath, [BIN, 'uninstall-service', '--system'], asSudo)).code, 0);
+    assert.notEqual((await manager.run('cat', [file])).code, 0);
+  });
+
   await t.test('a systemd that does not answer costs no file, and the reader is told what is left to do', async () => {
     const deaf = { XDG_RUNTIME_DIR: path.join(manager.home, 'nobody') };
     const { code, stdout, stderr } = await manager.run(process.execPath, [BIN, 'install-service', '--now'], deaf);

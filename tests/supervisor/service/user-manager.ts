@@ -57,6 +57,7 @@ function controlGroups(): string[] {
 const INSIDE = `
 set -e
 mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /etc/systemd
 mkdir -p /run/systemd/system "$XDG_RUNTIME_DIR"
 chmod 700 "$XDG_RUNTIME_DIR"
 # Not "exec": as the first process of its namespace it would take itself for the systemd of the machine.
