@@ -57,12 +57,18 @@ export async function serviceFacts(
     scope,
     command: programCommand(),
     configPath: config.path,
-    modelsRoot: config.current.modelsRoot,
+    modelsRoot: inHomeOf(account, config.current.modelsRoot),
     searchPath: searchPath(process.env.PATH ?? ''),
     user: account.name,
     graceSecs: config.current.shutdownGraceSecs,
     notify: manager === 'systemd' && (await canNotify()),
   };
+}
+
+/** The configuration was read with this process's idea of `~`, which under sudo is root's. */
+function inHomeOf({ homedir }: Account, dir: string): string {
+  const fromOwn = path.relative(os.homedir(), dir);
+  return fromOwn.startsWith('..') || path.isAbsolute(fromOwn) ? dir : path.join(homedir, fromOwn);
 }
 
 /** Absolute folders only: a service has another working folder. No line breaks, which service files cannot hold. */
