@@ -9,7 +9,7 @@ import { noUserManager, openUserManager } from './supervisor/service/user-manage
 
 const OPERATIONS = fileURLToPath(new URL('../docs/operations/', import.meta.url));
 
-test('the commands for systemd do what they say', { skip: noUserManager, timeout: 300_000 }, async () => {
+test('the commands for systemd do what they say', { skip: noUserManager, timeout: 900_000 }, async () => {
   await using manager = await openUserManager();
   const dir = join(manager.home, '.config/minis-studio-worker');
   await mkdir(dir, { recursive: true });

@@ -30,7 +30,7 @@ async function eventually<T>(what: string, ask: () => Promise<T | undefined>): P
 type Listed = { name: string; pid: number; pm2_env: { status: string; restart_time: number } };
 
 test('pm2 runs a worker that follows the sources beside one that does not', {
-  timeout: 400_000,
+  timeout: 900_000,
   skip: process.platform === 'win32' && 'stops by signals',
 }, async () => {
   await using scene = await openScene();

@@ -19,7 +19,7 @@ async function writeConfig(manager: UserManager, studio: string): Promise<void> 
   );
 }
 
-test('a service lives and dies as its unit says', { skip: noUserManager, timeout: 300_000 }, async (t) => {
+test('a service lives and dies as its unit says', { skip: noUserManager, timeout: 900_000 }, async (t) => {
   await using scene = await openScene();
   await using manager = await openUserManager();
   await writeConfig(manager, scene.url);

@@ -1,6 +1,6 @@
 // A real systemd for services of a user, in namespaces of its own: its processes, its /run and its files are seen by
 // nobody else, and all of it is gone when the test is over. Needs root, systemd and a control group to write to.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
@@ -33,7 +33,13 @@ export const noUserManager: string | false =
         ? 'needs systemd: apt-get install systemd'
         : controlGroups().length === 0
           ? 'needs a control group that can be written to'
-          : false;
+          : !canHaveNamespaces()
+            ? 'needs the right to make namespaces (CAP_SYS_ADMIN)'
+            : false;
+
+function canHaveNamespaces(): boolean {
+  return spawnSync('unshare', ['--mount', '--pid', '--fork', '--mount-proc', 'true'], { stdio: 'ignore' }).status === 0;
+}
 
 /** Where systemd keeps its groups: the hierarchy of its name, and the unified one. */
 function controlGroups(): string[] {
@@ -99,7 +105,7 @@ export async function openUserManager(): Promise<UserManager> {
         (error, stdout, stderr) => resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
       );
     });
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 120_000;
   while ((await run('systemctl', ['--user', 'is-system-running'])).stdout.trim() !== 'running') {
     if (over || performance.now() > deadline) throw new Error('systemd does not run here');
     await sleep(50);
