@@ -2,13 +2,15 @@
 // with small ones for everything that can go wrong.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { packageVersion } from '../../src/supervisor/machine.ts';
 import { bundleName } from '../../src/supervisor/update/layout.ts';
 import { type TempDir, tempDir } from '../supervisor/temp-dir.ts';
@@ -25,6 +27,12 @@ const fetcher = ['curl', 'wget'].find((program) => {
   }
 });
 const skip = process.platform === 'win32' ? 'a script for sh' : fetcher === undefined && 'needs curl or wget';
+
+const run = promisify(execFile);
+
+/** `setup` would install a service for the user who runs the tests. */
+const noSystemd =
+  existsSync('/run/systemd/system') || process.platform !== 'linux' ? 'a service manager runs here' : false;
 
 let dir: TempDir;
 let server: Server;
@@ -56,7 +64,9 @@ after(async () => {
 async function publish(version: string, file: string): Promise<void> {
   files.set('latest/download/version.txt', { text: `${version}\n` });
   files.set(`${version}/${path.basename(file)}`, { path: file });
-  const digest = execFileSync('sha256sum', [file], { encoding: 'utf8' }).slice(0, 64);
+  const digest = createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex');
   files.set(`${version}/${path.basename(file)}.sha256`, { text: `${digest}  ${path.basename(file)}\n` });
 }
 
@@ -138,6 +148,49 @@ test('uninstalling takes away what was installed, and nothing else', { skip }, a
   assert.match((await sh(home, ['--uninstall'])).stdout, /there is no studio-worker in/);
 });
 
+test('one command makes a worker that runs; it is not pulled away from below it', {
+  skip: skip || noSystemd,
+}, async () => {
+  const home = await smallHome('all');
+  await publish('7.0.0', await packBundle(dir.file('bundles'), { version: '7.0.0' }));
+  // The port of another test's worker would do no harm, but both would say so.
+  const env = { STUDIO_WORKER_LOCAL_API_PORT: '14787' };
+  const ran = await sh(home, ['--api-base-url', 'http://127.0.0.1:9/', '--label', 'rig'], env);
+  assert.equal(ran.code, 0, ran.stderr);
+  const pid = Number(/worker: runs in the background \(pid (\d+)\)/.exec(ran.stdout)?.[1]);
+  try {
+    const { stdout } = await run(home.link, ['status', '--json'], {
+      env: { ...process.env, HOME: home.home, XDG_CONFIG_HOME: '' },
+    });
+    const status = JSON.parse(stdout) as { pid: number; version: string; label: string };
+    assert.deepEqual([status.pid, status.version, status.label], [pid, '7.0.0', 'rig']);
+    const kept = await sh(home, ['--uninstall']);
+    assert.equal(kept.code, 1);
+    assert.match(kept.stderr, new RegExp(`a worker is running \\(pid ${pid}\\): stop it first`));
+    assert.ok(existsSync(home.link));
+  } finally {
+    process.kill(pid, 'SIGTERM');
+  }
+  await ended(pid);
+  assert.equal((await sh(home, ['--uninstall'])).code, 0);
+  assert.ok(!existsSync(home.link));
+  assert.ok(existsSync(path.join(home.home, '.config/minis-studio-worker/config.toml')));
+});
+
+/** A process that is no child of this one cannot be waited for, only asked after. */
+async function ended(pid: number): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while (performance.now() < deadline) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise(setImmediate);
+  }
+  assert.fail(`the worker ${pid} does not end`);
+}
+
 const small = (version: string): string => `${version}/${bundleName(version, TARGET)}`;
 const refusals: readonly (readonly [name: string, prepare: () => void, why: RegExp])[] = [
   ['without a checksum', () => files.delete(`${small('7.0.0')}.sha256`), /no checksum/],
@@ -207,52 +260,52 @@ test('a machine with NVIDIA’s driver asks for the CUDA bundle, and takes the p
   assert.equal(ran.code, 0);
 });
 
-describe('a bundle as it is released', { skip: skip || (process.platform !== 'linux' && 'made on Linux only') }, () => {
-  const version = packageVersion();
-  const name = bundleName(version, TARGET);
-  let home: Home;
+// Not in a suite of their own: its time would be that of all of them together.
+const version = packageVersion();
+const name = bundleName(version, TARGET);
+let home: Home;
+const bundled = { skip: skip || (process.platform !== 'linux' && 'made on Linux only') };
 
-  test('is made of what was built and installed', async () => {
-    await compiled();
-    const out = dir.file('release');
-    // Level 0: packing is not what is tested.
-    const made = execFileSync(
-      process.execPath,
-      [path.join(ROOT, 'scripts/bundle.ts'), '--node', process.execPath, '--out', out, '--level', '0'],
-      { encoding: 'utf8' },
-    );
-    assert.match(made, /unpacked \d+\.\d MiB/);
-    const file = path.join(out, name);
-    assert.deepEqual((await readdir(out)).sort(), [name, `${name}.sha256`]);
-    assert.ok((await stat(file)).size < 1024 ** 3, 'more than 1 GiB: something is in it that should not be');
-    files.set('latest/download/version.txt', { text: version });
-    files.set(`${version}/${name}`, { path: file });
-    files.set(`${version}/${name}.sha256`, { path: `${file}.sha256` });
-  });
+test('a bundle as it is released is made of what was built and installed', bundled, async () => {
+  await compiled();
+  const out = dir.file('release');
+  // Level 0: packing is not what is tested.
+  const made = execFileSync(
+    process.execPath,
+    [path.join(ROOT, 'scripts/bundle.ts'), '--node', process.execPath, '--out', out, '--level', '0'],
+    { encoding: 'utf8' },
+  );
+  assert.match(made, /unpacked \d+\.\d MiB/);
+  const file = path.join(out, name);
+  assert.deepEqual((await readdir(out)).sort(), [name, `${name}.sha256`]);
+  assert.ok((await stat(file)).size < 1024 ** 3, 'more than 1 GiB: something is in it that should not be');
+  files.set('latest/download/version.txt', { text: version });
+  files.set(`${version}/${name}`, { path: file });
+  files.set(`${version}/${name}.sha256`, { path: `${file}.sha256` });
+});
 
-  test('is installed', async () => {
-    home = await makeHome('real');
-    const ran = await sh(home, ['--no-setup']);
-    assert.equal(ran.code, 0, ran.stderr);
-    assert.equal((await command('--version')).stdout, `studio-worker ${version}\n`);
-  });
+test('it is installed', bundled, async () => {
+  home = await makeHome('real');
+  const ran = await sh(home, ['--no-setup']);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.equal((await command('--version')).stdout, `studio-worker ${version}\n`);
+});
 
-  test('works: its engines find their libraries, with no other Node on the machine', async () => {
-    const report = JSON.parse((await command('doctor', '--json')).stdout) as {
-      engines: { id: string; ready: boolean; detail?: string }[];
-    };
-    const engines = new Map(report.engines.map((engine) => [engine.id, engine]));
-    // What lives on native libraries, each of them pruned to this platform.
-    for (const id of ['llama-cpp', 'whisper-cpp', 'onnx', 'piper']) {
-      assert.equal(engines.get(id)?.ready, true, `${id}: ${JSON.stringify(engines.get(id))}`);
-    }
-  });
-
-  function command(...args: string[]): Promise<{ stdout: string; stderr: string }> {
-    const PATH = '/usr/bin:/bin';
-    const env = { ...process.env, HOME: home.home, XDG_CONFIG_HOME: path.join(home.home, '.config'), PATH };
-    return new Promise((resolve) => {
-      execFile(home.link, args, { env }, (_error, stdout, stderr) => resolve({ stdout, stderr }));
-    });
+test('it works: its engines find their libraries, with no other Node on the machine', bundled, async () => {
+  const report = JSON.parse((await command('doctor', '--json')).stdout) as {
+    engines: { id: string; ready: boolean; detail?: string }[];
+  };
+  const engines = new Map(report.engines.map((engine) => [engine.id, engine]));
+  // What lives on native libraries, each of them pruned to this platform.
+  for (const id of ['llama-cpp', 'whisper-cpp', 'onnx', 'piper']) {
+    assert.equal(engines.get(id)?.ready, true, `${id}: ${JSON.stringify(engines.get(id))}`);
   }
 });
+
+function command(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  const PATH = '/usr/bin:/bin';
+  const env = { ...process.env, HOME: home.home, XDG_CONFIG_HOME: path.join(home.home, '.config'), PATH };
+  return new Promise((resolve) => {
+    execFile(home.link, args, { env }, (_error, stdout, stderr) => resolve({ stdout, stderr }));
+  });
+}
