@@ -1,6 +1,6 @@
 // What happens on this worker, as a numbered stream that a reader can join late and come back to. It keeps the newest
 // events and nothing else: no queue grows for a reader that is slow, and no reader runs in the step that publishes.
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import type { EventHub, EventsAfter, WorkerEvent } from './types.ts';
 
 /** Enough for a dashboard to come back after a minute of busy work without having missed any. */
@@ -19,6 +19,8 @@ export function openEventHub(firstId: number = Date.now(), kept: number = EVENTS
   let newest = firstId - 1;
   const cursors = new Map<(event: WorkerEvent) => void, number>();
   const news = new EventTarget();
+  // As many may follow as there are connections; Node takes more than ten for a leak.
+  setMaxListeners(0, news);
   let flushing = false;
 
   function after(id: number): EventsAfter {

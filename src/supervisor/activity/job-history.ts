@@ -1,9 +1,15 @@
 // Which jobs run and which ran lately. It keeps what a person wants to see of a job, never its task or its result.
+import { clip } from '../clip.ts';
 import { promptPreview } from '../jobs/job-log.ts';
 import type { JobEnd, JobSource, JobStart, JobWire } from './types.ts';
 
 /** Upstream's size, of each of the two rings. */
 export const RECENT_KEPT = 50;
+
+/** A studio may call a model anything. */
+const MODEL_CHARS_MAX = 200;
+/** As a line of the job's own log. */
+const REASON_CHARS_MAX = 2_000;
 
 export interface JobHistory {
   started(job: JobStart): JobWire;
@@ -48,7 +54,7 @@ export function openJobHistory(): JobHistory {
   return {
     started({ jobId, kind, model, prompt, source }) {
       const job: JobWire = {
-        ...{ jobId, kind, model, prompt: promptPreview(prompt), source },
+        ...{ jobId, kind, model: clip(model, MODEL_CHARS_MAX), prompt: promptPreview(prompt), source },
         status: 'running',
         startedAt: new Date().toISOString(),
         hasThumbnail: false,
@@ -64,7 +70,7 @@ export function openJobHistory(): JobHistory {
         ...job,
         ...(end.status === 'completed' && end.prompt !== undefined && { prompt: promptPreview(end.prompt) }),
         status: end.status,
-        ...(end.status === 'failed' && { reason: end.reason }),
+        ...(end.status === 'failed' && { reason: clip(end.reason, REASON_CHARS_MAX) }),
         finishedAt: new Date().toISOString(),
       };
       // The studio may offer a job again that ran here before: the earlier run gives way, or there were two of one id.

@@ -1,6 +1,7 @@
 // The own log of each job: what its engine said and what became of it. Bounded in every direction, since what an engine
 // prints is nobody's promise.
 import type { LogLevel } from '../../protocol/index.ts';
+import { clip } from '../clip.ts';
 import type { JobLog, JobLogLine } from './types.ts';
 
 /** Upstream's sizes. */
@@ -34,7 +35,7 @@ export function openJobLogs(redact: (text: string) => string): JobLogs {
   return {
     add(jobId, level, target, message) {
       const kept = of(jobId);
-      kept.lines.push({ ts: new Date().toISOString(), level, target, message: clip(redact(message)) });
+      kept.lines.push({ ts: new Date().toISOString(), level, target, message: clip(redact(message), LINE_CHARS_MAX) });
       // Twice the size before it is cut, so that a talkative engine does not move 400 lines for each of its own.
       if (kept.lines.length >= 2 * LINES_KEPT) cut(kept);
     },
@@ -52,8 +53,4 @@ function cut(kept: Kept): void {
   if (surplus <= 0) return;
   kept.lines.splice(0, surplus);
   kept.dropped += surplus;
-}
-
-function clip(text: string): string {
-  return text.length > LINE_CHARS_MAX ? `${text.slice(0, LINE_CHARS_MAX)}…` : text;
 }

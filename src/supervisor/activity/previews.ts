@@ -37,8 +37,12 @@ export interface Previews extends AsyncDisposable {
 type Wanted = { readonly jobId: string; readonly ext: string; readonly path: string; readonly ready: Promise<void> };
 
 export async function openPreviews({ dir, modelsRoot, ...tell }: PreviewsOptions): Promise<Previews> {
-  await rm(dir, { recursive: true, force: true });
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  try {
+    await rm(dir, { recursive: true, force: true });
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+  } catch {
+    // Each picture will say so; a worker without thumbnails is a good worker.
+  }
   const child = openPreviewProcess({ scratchDir: dir, modelsRoot });
   const kept = new Map<string, Uint8Array>();
   const waiting: Wanted[] = [];

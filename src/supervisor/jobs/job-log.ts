@@ -1,5 +1,6 @@
 // How the life of a job reads in the operator's log: one constant message an event, the facts in fields.
 import { type Failure, fullPrompt, type JobClaim } from '../../protocol/index.ts';
+import { clip } from '../clip.ts';
 import type { Logs } from '../logs/logs.ts';
 import type { Decision } from './admission.ts';
 
@@ -7,7 +8,7 @@ import type { Decision } from './admission.ts';
 const PREVIEW_CHARS_MAX = 200;
 
 export function promptPreview(text: string): string {
-  return text.length > PREVIEW_CHARS_MAX ? `${text.slice(0, PREVIEW_CHARS_MAX)}…` : text;
+  return clip(text, PREVIEW_CHARS_MAX);
 }
 
 export function logOffer(logs: Logs, claim: JobClaim): void {

@@ -15,6 +15,7 @@ import { type LocalRun, type RunParts, startRun } from './local-run.ts';
 import { type Answer, nextOf, type Waiter } from './queue.ts';
 import { averageWith, retryAfterSecs } from './retry-after.ts';
 import type { LocalJobs, LocalRequest, LocalResult, QueueFull } from './types.ts';
+import { WAITING_BYTES_MAX, weightOf } from './weight.ts';
 
 /** Of one kind. More would wait longer than anybody waits for an answer. */
 export const WAITING_MAX = 128;
@@ -35,6 +36,7 @@ export type LocalJobsOptions = {
 };
 
 type Waiting = Waiter & {
+  readonly weight: number;
   readonly request: LocalRequest;
   readonly ask: Ask;
   readonly queuedMs: number;
@@ -50,6 +52,7 @@ export function openLocalJobs({ host, turns, hold, ...parts }: LocalJobsOptions)
   const averageMs = new Map<TaskKind, number>();
   const idleWaiters: (() => void)[] = [];
   const runParts: RunParts = { host, ...parts };
+  let waitingWeight = 0;
   let closed: Failure | undefined;
 
   const pumpAll = (): void => {
@@ -108,7 +111,9 @@ export function openLocalJobs({ host, turns, hold, ...parts }: LocalJobsOptions)
   function remove(waiting: Waiting): void {
     const queue = queueOf(waiting.ask.task.kind);
     const at = queue.indexOf(waiting);
-    if (at >= 0) queue.splice(at, 1);
+    if (at < 0) return;
+    queue.splice(at, 1);
+    waitingWeight -= waiting.weight;
   }
 
   function wakeIfIdle(): void {
@@ -128,7 +133,7 @@ export function openLocalJobs({ host, turns, hold, ...parts }: LocalJobsOptions)
   }
 
   /** Waits, runs, and ends exactly once for its caller, whichever of the run, the deadline and the signal comes first. */
-  function enqueue(request: LocalRequest): Promise<LocalResult> {
+  function enqueue(request: LocalRequest, weight: number): Promise<LocalResult> {
     const { entry, task, signal, deadlineMs = Number.POSITIVE_INFINITY } = request;
     const end = Promise.withResolvers<LocalResult>();
     let run: LocalRun | undefined;
@@ -136,6 +141,7 @@ export function openLocalJobs({ host, turns, hold, ...parts }: LocalJobsOptions)
     const waiting: Waiting = {
       model: entry.id,
       passed: 0,
+      weight,
       request,
       ask: { model: entry.id, source: entry.source, task, vramBytes: Math.ceil(entry.vramGbEstimate * GIB) },
       queuedMs: performance.now(),
@@ -179,6 +185,7 @@ export function openLocalJobs({ host, turns, hold, ...parts }: LocalJobsOptions)
       () => {},
     );
     queueOf(task.kind).push(waiting);
+    waitingWeight += weight;
     pump(task.kind);
     return end.promise;
   }
@@ -189,7 +196,10 @@ export function openLocalJobs({ host, turns, hold, ...parts }: LocalJobsOptions)
       if (closed !== undefined) throw closed;
       if (request.signal.aborted) throw new Failure('CANCELLED', 'the caller has gone');
       const waiting = queueOf(kind).length;
-      if (waiting < WAITING_MAX) return enqueue(request);
+      const weight = weightOf(request.task);
+      // One that would be alone is let in, whatever it weighs: the local API has limits of its own.
+      const hasRoom = waitingWeight === 0 || waitingWeight + weight <= WAITING_BYTES_MAX;
+      if (waiting < WAITING_MAX && hasRoom) return enqueue(request, weight);
       refused(kind, 'QUEUE_FULL');
       throw full(kind, waiting);
     },
@@ -197,7 +207,11 @@ export function openLocalJobs({ host, turns, hold, ...parts }: LocalJobsOptions)
     running: () => [...runs].map(({ jobId }) => jobId),
     close() {
       closed ??= new Failure('SHUTDOWN', 'the worker is stopping');
-      for (const queue of queues.values()) for (const waiting of queue.splice(0)) waiting.fail(closed);
+      for (const queue of queues.values())
+        for (const waiting of [...queue]) {
+          remove(waiting);
+          waiting.fail(closed);
+        }
       for (const kind of TASK_KINDS) turns.localWants(kind, undefined);
       wakeIfIdle();
     },

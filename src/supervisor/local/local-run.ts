@@ -46,7 +46,7 @@ export function startRun(
   if (listed) logs.info('job', 'started', { jobId, kind, model, source });
   const hostRun = host.run(
     { jobId, ...ask, keepAliveMs: request.keepAliveMs },
-    observe(request, jobId, collector, activity),
+    observe(request, jobId, collector, listed ? activity : undefined),
   );
   request.observer?.started?.(jobId);
 
@@ -87,18 +87,23 @@ export function startRun(
   };
 }
 
-function observe(request: LocalRequest, jobId: string, collector: Collector, activity: Activity): JobObserver {
+function observe(
+  request: LocalRequest,
+  jobId: string,
+  collector: Collector,
+  activity: Activity | undefined,
+): JobObserver {
   const { observer } = request;
   return {
-    phase: (phase) => activity.phase(jobId, phase),
-    loadProgress: (ratio) => activity.progress(jobId, { ratio }),
+    phase: (phase) => activity?.phase(jobId, phase),
+    loadProgress: (ratio) => activity?.progress(jobId, { ratio }),
     progress(progress) {
-      activity.progress(jobId, progress);
+      activity?.progress(jobId, progress);
       observer?.progress?.(progress);
     },
     token: (text) => observer?.token?.(text),
     reasoning: (text) => observer?.reasoning?.(text),
-    log: (level, message) => activity.log(jobId, level, 'engine', message),
+    log: (level, message) => activity?.log(jobId, level, 'engine', message),
     async write(chunk) {
       collector.add(chunk);
     },

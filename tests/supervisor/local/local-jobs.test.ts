@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { WAITING_MAX } from '../../../src/supervisor/local/local-jobs.ts';
+import { WAITING_BYTES_MAX } from '../../../src/supervisor/local/weight.ts';
 import { openScene, request, type Scene } from './scene.ts';
 
 /** A job that runs until it is told to stop; resolves once it does run. */
@@ -184,6 +185,25 @@ test('a full queue refuses with a hint; other kinds are not concerned', async ()
       ['cancelled', WAITING_MAX],
     ],
   );
+});
+
+test('a queue of large tasks is full when they weigh too much together, and empty again when they have gone', async () => {
+  await using scene = await openScene();
+  const other = await occupy(scene);
+  const leaving = new AbortController();
+  const text = 'x'.repeat(WAITING_BYTES_MAX / 4 - 1_000);
+  const large = () => {
+    const wanted = request({}, {}, { signal: leaving.signal });
+    const task = { kind: 'llm', messages: [{ role: 'user', content: text }], maxTokens: 1, temperature: 0 } as const;
+    return scene.local.run({ ...wanted, task: { ...task, messages: [...task.messages] } });
+  };
+  const waiting = [large(), large(), large(), large()];
+  await assert.rejects(large(), { code: 'QUEUE_FULL' });
+  leaving.abort();
+  await Promise.allSettled(waiting);
+  const small = scene.local.run(request());
+  other.leave();
+  await small;
 });
 
 test('while an update holds jobs back they wait, and count as idle when none runs', async () => {

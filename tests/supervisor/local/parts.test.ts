@@ -5,6 +5,7 @@ import { openCollector } from '../../../src/supervisor/local/collect.ts';
 import { isListed, promptOf } from '../../../src/supervisor/local/prompt-of.ts';
 import { type Answer, nextOf, PASSES_MAX } from '../../../src/supervisor/local/queue.ts';
 import { averageWith, retryAfterSecs } from '../../../src/supervisor/local/retry-after.ts';
+import { weightOf } from '../../../src/supervisor/local/weight.ts';
 import { task } from '../../workers/rig.ts';
 
 const queueOf = (...models: string[]) => models.map((model, at) => ({ name: `${model}${at}`, model, passed: 0 }));
@@ -57,6 +58,14 @@ for (const [waiting, runMs, places, secs] of hints) {
     assert.equal(retryAfterSecs(waiting, runMs, places), secs);
   });
 }
+
+test('a task weighs what its texts take, however deep they lie', () => {
+  assert.equal(
+    weightOf({ kind: 'image', width: 64, initImageUrl: 'x'.repeat(1_000), messages: [{ content: 'abc' }] }),
+    1_008,
+  );
+  for (const nothing of [undefined, null, 7, [], {}]) assert.equal(weightOf(nothing), 0);
+});
 
 test('the average follows the latest runs', () => {
   assert.equal(averageWith(undefined, 100), 100);
