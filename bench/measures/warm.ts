@@ -14,6 +14,7 @@ import type { HostJob } from '../../src/workers/types.ts';
 import { pngUrl } from '../../tests/engines/data-url.ts';
 import { noFfmpeg } from '../../tests/engines/ffmpeg/have-ffmpeg.ts';
 import { useStandIn } from '../../tests/engines/sd-cpp/scene.ts';
+import { ctcFiles } from '../../tests/engines/sherpa-stream/rig.ts';
 import { ears, openRig, syntheticJob, task } from '../../tests/workers/rig.ts';
 import { median, round } from '../stats.ts';
 
@@ -110,6 +111,7 @@ async function subjects(): Promise<Subject[]> {
       ],
       task: task('audio_tts', 'hello there.'),
     },
+    { engine: 'sherpa-stream', files: ctcFiles(), task: task('audio_stt', secondOfSound()) },
     {
       engine: 'onnx',
       files: [{ role: 'model', filename: 'model.onnx', content: lama() }],
