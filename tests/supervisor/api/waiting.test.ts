@@ -17,7 +17,7 @@ before(async () => {
   rig = await openApiRig({
     models: [
       ...[tinyModels.slow(), ...SYNTHETIC, obeying('obeying'), obeying('test-load-missing')],
-      obeying('test-load-slow-400'),
+      ...[obeying('test-load-slow-400'), obeying('obeying-llm', 'llm')],
     ],
     host: { pools: { llm: { concurrency: 1 } } },
   });
@@ -105,6 +105,20 @@ test('a client that leaves while it waits in the queue never runs', async () => 
   holding.abort();
   await rig.until(() => rig.host.models().every(({ runs }) => runs === 0));
   held.controller.abort();
+});
+
+test('a stream that breaks in the middle says so, and ends as every stream does', async () => {
+  const content = JSON.stringify({ tokens: ['one', ' two'], exit: 3 });
+  const { status, headers, text } = await rig.post('/v1/chat/completions', {
+    ...{ messages: [{ role: 'user', content }], model: 'obeying-llm', stream: true },
+  });
+  assert.deepEqual([status, headers['x-model-state']], [200, 'cold']);
+  const events = text.trimEnd().split('\n\n');
+  assert.equal(events.pop(), 'data: [DONE]');
+  const { error } = JSON.parse(events.pop()?.replace('data: ', '') ?? '');
+  assert.deepEqual([error.type, error.code], ['server_error', 'engine_crashed']);
+  const said = events.map((event) => JSON.parse(event.replace('data: ', '')).choices[0].delta.content);
+  assert.equal(said.join(''), 'one two');
 });
 
 test('keep_alive 0 lets a model go after its answer', async () => {
