@@ -7,7 +7,7 @@ import { programCommand } from './program-command.ts';
 export type Started = { readonly pid: number } | { readonly problem: string };
 
 /** A worker takes its lock within a second; a disk that has to wake up takes longer. */
-const START_MS_MAX = 30_000;
+const START_MS_MAX = 90_000;
 const LOOK_EVERY_MS = 100;
 
 /** What a service manager tells its own child, which is this command at most and not the worker to be started. */
