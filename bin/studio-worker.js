@@ -9,6 +9,9 @@ import { fileURLToPath } from 'node:url';
 /** undici and execa need it; package.json says the same under "engines". */
 const NEEDED = [22, 19];
 
+/** Sources have `using` in them, which no earlier one can read; compiled, it is spelt out. */
+const NEEDED_FOR_SOURCES = [24, 0];
+
 /** Marks the inner process, which then watches over the outer one. */
 const INNER = 'STUDIO_WORKER_INNER';
 
@@ -17,6 +20,8 @@ const WATCHED = 'WATCH_REPORT_DEPENDENCIES';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
+const needed = existsSync(here('../src/main.ts')) ? NEEDED_FOR_SOURCES : NEEDED;
+
 if (isNewEnough(process.versions.node)) {
   if (process.env[INNER] === '1' || process.env[WATCHED] !== undefined) followParent();
   await start();
@@ -24,7 +29,7 @@ if (isNewEnough(process.versions.node)) {
   const ownNode = here(`../node_modules/node/bin/node${process.platform === 'win32' ? '.exe' : ''}`);
   if (existsSync(ownNode)) startWith(ownNode);
   else {
-    console.error(`studio-worker needs Node.js ${NEEDED.join('.')} or newer; this is ${process.versions.node}.`);
+    console.error(`studio-worker needs Node.js ${needed.join('.')} or newer; this is ${process.versions.node}.`);
     process.exitCode = 1;
   }
 }
@@ -43,7 +48,7 @@ async function start() {
 
 function isNewEnough(version) {
   const [major, minor] = version.split('.').map(Number);
-  return major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1]);
+  return major > needed[0] || (major === needed[0] && minor >= needed[1]);
 }
 
 function startWith(node) {

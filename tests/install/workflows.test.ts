@@ -58,7 +58,7 @@ for (const { name, text } of workflows) {
 test('checks cover the systems and the Nodes that are promised', () => {
   const { text = '' } = workflows.find(({ name }) => name === 'checks.yml') ?? {};
   assert.match(text, /os: \[ubuntu-latest, macos-latest, windows-latest\]/);
-  assert.equal([...text.matchAll(/node: \[22, 24, 26\]/g)].length, 2);
+  assert.match(text, /os: \[.*\]\n +node: \[22, 24, 26\]/);
   assert.match(packageJson.engines.node, /^>=22/);
 });
 
