@@ -9,6 +9,7 @@ import { openScene, testJob } from './scene.ts';
 import { makeConfigDir, startWorker, WITH_TEST_ENGINE } from './worker-process.ts';
 
 test('jobs wait until nobody uses the machine', {
+  timeout: 400_000,
   skip: process.platform !== 'linux' && 'asks as Linux does',
 }, async () => {
   await using scene = await openScene();

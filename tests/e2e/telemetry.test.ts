@@ -10,7 +10,7 @@ import { makeConfigDir, startWorker, WITH_TEST_ENGINE } from './worker-process.t
 /** The same engine again, without a process of its own below the thread. */
 const IN_THREAD = WITH_TEST_ENGINE.replace('id = "test"', 'id = "late"\nisolation = "thread"');
 
-test('errors of engines, threads and session are reported, secrets are not', async () => {
+test('errors of engines, threads and session are reported, secrets are not', { timeout: 400_000 }, async () => {
   await using scene = await openScene();
   await using sentry = await openSentryEndpoint();
   await using worker = startWorker({

@@ -11,6 +11,7 @@ import { runCli } from '../cli/run-cli.ts';
 import { tempDir } from '../temp-dir.ts';
 
 const unmanaged = {
+  timeout: 400_000,
   skip:
     (process.platform !== 'linux' || existsSync('/run/systemd/system')) &&
     'needs a Linux without systemd, such as a container',
