@@ -4,6 +4,8 @@ import { badRequest } from '../problem.ts';
 
 /** 32 megapixels, as engines take them. */
 const PIXELS_MAX = 32 * 1024 * 1024;
+/** Pictures that hold all that they are; an SVG may name other files. */
+const FORMATS: readonly string[] = ['png', 'webp', 'jpeg', 'gif', 'tiff'];
 
 export async function editMask(url: string): Promise<string> {
   // Only those who edit pictures pay for the library.
@@ -11,7 +13,8 @@ export async function editMask(url: string): Promise<string> {
   sharp.concurrency(1);
   const bytes = Buffer.from(url.slice(url.indexOf(',') + 1), 'base64');
   try {
-    const { hasAlpha } = await sharp(bytes, { limitInputPixels: PIXELS_MAX }).metadata();
+    const { format, hasAlpha } = await sharp(bytes, { limitInputPixels: PIXELS_MAX }).metadata();
+    if (!FORMATS.includes(format)) throw new Error(`it is a ${format} file; send PNG or WebP`);
     if (!hasAlpha) return url;
     const { isOpaque } = await sharp(bytes, { limitInputPixels: PIXELS_MAX }).stats();
     if (isOpaque) return url;
