@@ -85,7 +85,7 @@ export async function run({ configPath, trialFile }: RunOptions): Promise<RunEnd
   banner(logs, config, device);
   const { pools } = config.current;
   const forEngines = engineSettings(config.current);
-  const machine = await openMachine(device, config.current, forEngines);
+  const machine = await openMachine({ device, config: config.current, forEngines, logs });
   const { engines: ownEngines, onlyEngines } = config.current;
   await using registry = await openEngineRegistry({
     engines: allEngines(ownEngines, onlyEngines),

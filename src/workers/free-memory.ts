@@ -17,16 +17,18 @@ export function isBack(beforeBytes: number, nowBytes: number, bytes: number): bo
 
 /**
  * Waits for the memory of a model that has gone: until it is back, nobody can tell any more, or the time is over.
- * `beforeBytes`: what was free while it was still there.
+ * `beforeBytes`: what was free while it was still there. When `signal` aborts, nobody needs it any more.
  */
 export async function memoryIsBack(
   freeBytes: () => Promise<number | undefined>,
-  { beforeBytes, bytes, times = RECOVERY_TIMES }: { beforeBytes: number; bytes: number; times?: RecoveryTimes },
+  wait: { beforeBytes: number; bytes: number; times?: RecoveryTimes; signal: AbortSignal },
 ): Promise<void> {
+  const { beforeBytes, bytes, times = RECOVERY_TIMES, signal } = wait;
   const untilMs = performance.now() + times.msMax;
   for (;;) {
     const now = await freeBytes();
     if (now === undefined || isBack(beforeBytes, now, bytes) || performance.now() >= untilMs) return;
-    await sleep(times.everyMs);
+    await sleep(times.everyMs, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return;
   }
 }

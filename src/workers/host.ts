@@ -93,7 +93,14 @@ export async function openHost(options: HostOptions): Promise<Host> {
   }
 
   const missing = ({ task: { kind } }: AskedJob) => missingDevice(opening, options.engineSettings.gpu, kind);
-  const readyEngines = (): EngineDescriptor[] => engines.filter((engine) => isReady(engine, probed));
+  /** For the kinds that they serve here. */
+  function readyEngines(): EngineDescriptor[] {
+    return engines.flatMap((engine) => {
+      const kinds = engine.kinds.filter((kind) => !missingDevice(opening, options.engineSettings.gpu, kind));
+      if (kinds.length === 0 || !isReady(engine, probed)) return [];
+      return kinds.length === engine.kinds.length ? engine : { ...engine, kinds };
+    });
+  }
 
   /** What earlier loads of the same model took, else the estimate. */
   function bytesFor({ task: { kind }, vramBytes }: AskedJob, key: string): number {

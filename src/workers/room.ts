@@ -20,6 +20,8 @@ export type RoomOptions = {
   readonly log: HostOptions['log'];
   readonly ledger: () => ledgers.Ledger;
   readonly marginBytes: () => number;
+  /** Aborts when the host closes. */
+  readonly closing: AbortSignal;
   /** Resolves when the model has left and its memory is back. */
   readonly unload: (id: string) => Promise<void>;
 };
@@ -47,7 +49,7 @@ export function openRoom(options: RoomOptions): Room {
   /** Never rejects: a probe that fails knows nothing. */
   async function freeFor({ kind, bytes }: ShelfModel): Promise<number | undefined> {
     const home = ledger().budgets.homes?.[kind]?.name;
-    if (!options.freeBytes || bytes === 0 || home === 'ram') return undefined;
+    if (!options.freeBytes || options.closing.aborted || bytes === 0 || home === 'ram') return undefined;
     return options.freeBytes(home).catch(() => undefined);
   }
 
@@ -95,8 +97,8 @@ export function openRoom(options: RoomOptions): Room {
     },
     before: freeFor,
     async isBack(model, beforeBytes) {
-      if (beforeBytes === undefined) return;
-      await memoryIsBack(() => freeFor(model), { beforeBytes, bytes: model.bytes, times });
+      if (beforeBytes === undefined || options.closing.aborted) return;
+      await memoryIsBack(() => freeFor(model), { beforeBytes, bytes: model.bytes, times, signal: options.closing });
     },
   };
 }

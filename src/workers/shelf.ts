@@ -31,10 +31,11 @@ export function openShelf(options: ShelfOptions): Shelf {
   let { marginBytes = 0 } = options.settings;
   const { settings: opening, engineSettings } = options;
   let ledger = ledgers.openLedger(budgetsOf(opening, opening, engineSettings.gpu));
-  let closing = false;
+  const closing = new AbortController();
   let count = 0;
   const room = openRoom({
     ...{ freeBytes: options.freeBytes, recovery: options.recovery, log, unload: evict },
+    closing: closing.signal,
     ledger: () => ledger,
     marginBytes: () => marginBytes,
   });
@@ -93,10 +94,10 @@ export function openShelf(options: ShelfOptions): Shelf {
   }
 
   async function sendAway(model: ShelfModel): Promise<void> {
-    const before = options.freeBytes && !closing ? await room.before(model) : undefined;
+    const before = options.freeBytes && (await room.before(model));
     void model.instance.unload();
     await model.instance.gone;
-    if (!closing) await room.isBack(model, before);
+    await room.isBack(model, before);
     remove(model, 'seen');
   }
 
@@ -200,7 +201,7 @@ export function openShelf(options: ShelfOptions): Shelf {
         void instance.settled().then(async () => {
           // Whatever it had taken by then is back when as much is free as before it began.
           const { freeBytesBefore: before } = model;
-          if (before !== undefined && !closing) await room.isBack(model, before - bytes);
+          if (before !== undefined) await room.isBack(model, before - bytes);
           instance.close();
         });
         throw toFailure(thrown, 'ENGINE_FAILED');
@@ -282,7 +283,7 @@ export function openShelf(options: ShelfOptions): Shelf {
       keepAlive.configure(settings.keepAliveMs);
     },
     async [Symbol.asyncDispose]() {
-      closing = true;
+      closing.abort();
       keepAlive.stop();
       const all = [...models.values()];
       for (const model of all) model.loading.abort(new Failure('SHUTDOWN', 'the worker is stopping'));

@@ -131,6 +131,8 @@ test('a job for a GPU that is not there is refused for good', async () => {
     machine: { devices },
   });
   assert.equal(rig.host.verdict(testJob()).kind, 'never');
+  assert.deepEqual(Object.keys(rig.host.slots()).sort(), ['audio_stt', 'audio_tts', 'image', 'video']);
+  assert.ok(rig.host.readyEngines().every(({ id, kinds }) => id !== 'llama-cpp' && !kinds.includes('llm')));
   await assert.rejects(rig.host.run(testJob(), ears()).done, { code: 'ENGINE_UNAVAILABLE', retryable: false });
 });
 

@@ -158,6 +158,20 @@ test('a job says how long its model stays; the word of the last one counts', asy
   assert.equal(host.models()[0]?.state, 'loaded');
 });
 
+test('a host that closes does not wait for memory that does not come back', async () => {
+  const leaving = Promise.withResolvers<void>();
+  const freeBytes = async () => {
+    if (rig.host.models()[0]?.state === 'unloading') leaving.resolve();
+    return 4 * GIB;
+  };
+  const rig = await openRig({ ...inThread, freeBytes, recovery: { everyMs: 60_000, msMax: 600_000 } });
+  await rig.host.load(testModel('test-a', 2)).done;
+  const gone = rig.host.unload(rig.host.keyOf(testModel('test-a', 2)), { drainMs: 0 });
+  await leaving.promise;
+  await rig[Symbol.asyncDispose]();
+  await gone;
+});
+
 describe('free memory of the device', () => {
   const recovery = { everyMs: 1, msMax: 50 };
   /** A device of so many bytes on which another program holds some, and models what the ledger says. */
