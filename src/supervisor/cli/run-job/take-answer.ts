@@ -74,7 +74,7 @@ export async function takeText(response: Response, { out, json }: Destination): 
   if (toFile) {
     await writeFile(out, text);
     say(out);
-  } else process.stdout.write(json || whole.endsWith('\n') ? text.slice(json ? 0 : whole.length) : '\n');
+  } else process.stdout.write(json ? text : '\n');
 
   async function read(body: ReadableStream<Uint8Array>): Promise<void> {
     for await (const piece of body.pipeThrough(new TextDecoderStream())) {
