@@ -80,8 +80,10 @@ export async function tryVersion(options: TrialOptions): Promise<TrialEnd> {
   await rm(layout.verdict, { force: true });
   const { node, bin } = programOf(versionFolder(layout, version));
   const child = spawn(node, [bin, ...args], {
-    stdio: 'inherit',
-    env: { ...process.env, [TRIAL_ENV]: layout.verdict },
+    // Over the channel bin/studio-worker.js notices when this process is killed, and ends: a version on trial that
+    // nobody watches would keep the worker's lock from the one that is started next.
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, [TRIAL_ENV]: layout.verdict, STUDIO_WORKER_INNER: '1' },
     windowsHide: true,
   });
   let timedOut = false;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -286,6 +286,37 @@ test(
     assert.deepEqual(await installation.leftovers(), []);
   },
 );
+
+test('a version on trial ends with the launcher that is killed', posix, async () => {
+  await using server = await releaseServer();
+  await using installation = await install({ version: OLD, main: HEALTHY });
+  const { layout, scratch } = installation;
+  const pidFile = path.join(scratch, 'pid');
+  const main = `
+    import { renameSync, writeFileSync } from 'node:fs';
+    export const main = () => new Promise(() => {
+      setInterval(() => {}, 1e6);
+      writeFileSync(${JSON.stringify(`${pidFile}.new`)}, String(process.pid));
+      renameSync(${JSON.stringify(`${pidFile}.new`)}, ${JSON.stringify(pidFile)});
+    });`;
+  await server.publish(NEW, await packBundle(scratch, { version: NEW, main }));
+  const child = execFile(process.execPath, [CUT_OFF, layout.root, server.feed, NEW, OLD, '1000']);
+  while (!existsSync(pidFile)) await new Promise(setImmediate);
+  const pid = Number(await readFile(pidFile, 'utf8'));
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  while (isAlive(pid)) await new Promise(setImmediate);
+  assert.match((await installation.command(['run'])).stdout, /^1\.0\.0 /);
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const CUT_OFF = fileURLToPath(new URL('./cut-off.ts', import.meta.url));
 
