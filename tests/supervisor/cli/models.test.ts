@@ -1,5 +1,5 @@
 // `studio-worker models` without a running worker: the command as a child process, the files, and a real server to
-// download from. With a worker: models-running.test.ts.
+// download from. With a worker: tests/e2e/residency.test.ts.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
