@@ -62,9 +62,11 @@ export async function runCli(argv: readonly string[], furtherCommands: readonly 
 }
 
 /** What the parser says of a positional argument that is not there. */
-const PLAIN_WORDS: ReadonlyMap<string, string> = new Map([
-  ['Not enough non-option arguments: got 0, need at least 1', 'a value is missing after the command'],
-]);
+const TOO_FEW = /^Not enough non-option arguments: got \d+, need at least \d+$/;
+
+function inPlainWords(message: string): string {
+  return TOO_FEW.test(message) ? 'a value is missing after the command' : message;
+}
 
 function parserFor(argv: readonly string[], commands: readonly CommandModule[]) {
   const parser = yargs([...argv])
@@ -87,7 +89,7 @@ function parserFor(argv: readonly string[], commands: readonly CommandModule[]) 
     .wrap(Math.min(100, process.stdout.columns ?? 100))
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new UsageError(PLAIN_WORDS.get(message) ?? message);
+      throw error ?? new UsageError(inPlainWords(message));
     });
   for (const command of commands) parser.command(command);
   return parser;

@@ -48,6 +48,7 @@ test('a command line that makes no sense ends with 2 and a hint', async () => {
     [['status', '--config'], /config/],
     [['status', '--config', ''], /--config needs a path/],
     [['set-threshold'], /a value is missing after the command/],
+    [['run-job', 'image'], /a value is missing after the command/],
     [['set-threshold', 'lots'], /must be a number/],
     [['set-threshold', 'NaN'], /must be a number/],
     [['set-threshold', 'Infinity'], /must be a number/],
