@@ -75,7 +75,7 @@ test('once what it needs is there, it is advertised within a heartbeat and takes
 test('a changed GPU is said to need a restart', async () => {
   const text = await readFile(worker.configPath, 'utf8');
   await writeFile(worker.configPath, `gpu = "cpu"\n${text}`);
-  await worker.until('what engines are told (gpu, models_root, …) takes effect with the next start');
+  await worker.until('what engines are told (gpu, device, models_root, …) takes effect with the next start');
   await writeFile(worker.configPath, text);
 });
 
