@@ -34,7 +34,9 @@ const MODEL = 'bench-llama';
 const CHATS = 200;
 const TOKENS = 150;
 const ROUNDS = 5;
-const HEALTHS = 1_000;
+const HEALTHS = 3_000;
+/** Questions before those: neither side's code is compiled yet, and engine processes that have just started still settle. */
+const WARM_UP = 300;
 /** Longer than the questions take; the answers are not waited for. */
 const BUSY_MS = 60_000;
 /** A step of a picture takes about as long. */
@@ -83,6 +85,7 @@ async function measureTokens(direct: Direct, api: Api) {
 async function measureHealthz(api: Api): Promise<number> {
   const busy = TASK_KINDS.map((kind) => api.busy(kind));
   await api.untilBusy();
+  for (let index = 0; index < WARM_UP; index += 1) await api.health();
   const samples: number[] = [];
   for (let index = 0; index < HEALTHS; index += 1) samples.push(await timed(() => api.health()));
   for (const leave of busy) leave();
