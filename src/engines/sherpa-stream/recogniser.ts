@@ -1,11 +1,10 @@
 // A loaded streaming model: transcribes live speech as it comes, or the recording that a task brings.
 import { Failure } from '../../protocol/failure.ts';
 import type { SttTask } from '../../protocol/index.ts';
-import { AUDIO_BYTES_MAX, AUDIO_SECONDS_MAX, SPEECH_RATE } from '../audio/limits.ts';
-import { speechSamples } from '../audio/speech-samples.ts';
+import { AUDIO_SECONDS_MAX, SPEECH_RATE } from '../audio/limits.ts';
+import { recordingSamples } from '../audio/recording.ts';
 import { type Transcript, transcriptOf } from '../audio/transcript.ts';
 import type { LoadedModel, RunContext, SpeechStream } from '../engine.ts';
-import { fetchInput } from '../inputs/fetch-input.ts';
 import { type Hearing, openHearing } from './hearing.ts';
 import { languageTag } from './language.ts';
 import type { NativeRecogniser } from './library.ts';
@@ -80,21 +79,8 @@ async function hearRecording(
   context: RunContext,
   chunkMs: number,
 ): Promise<Hearing> {
-  const { scratchDir, signal, settings } = context;
-  const { path } = await fetchInput(inputUrl, {
-    dir: scratchDir,
-    maxBytes: AUDIO_BYTES_MAX,
-    signal,
-    network: settings.network,
-    what: 'the audio',
-  });
-  // Nothing is transcribed yet, but the watchdog must hear that somebody is at work.
-  const samples = await speechSamples(path, {
-    scratchDir,
-    signal,
-    settings,
-    progress: () => context.progress({ ratio: 0 }),
-  });
+  const { signal } = context;
+  const samples = await recordingSamples(inputUrl, context);
   let told = '';
   const stepsInAll = Math.ceil((samples.length / SPEECH_RATE) * (1000 / chunkMs));
   let steps = 0;

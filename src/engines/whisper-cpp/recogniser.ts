@@ -1,11 +1,10 @@
 // A loaded speech model: hears what a task brings and answers with a transcript.
 import { Failure } from '../../protocol/failure.ts';
 import type { SttTask } from '../../protocol/index.ts';
-import { AUDIO_BYTES_MAX, SPEECH_RATE } from '../audio/limits.ts';
-import { speechSamples } from '../audio/speech-samples.ts';
+import { SPEECH_RATE } from '../audio/limits.ts';
+import { recordingSamples } from '../audio/recording.ts';
 import { type TimedGroup, type Transcript, transcriptOf } from '../audio/transcript.ts';
 import type { LoadedModel, RunContext } from '../engine.ts';
-import { fetchInput } from '../inputs/fetch-input.ts';
 import { groupsOf } from './groups.ts';
 import { languageCode } from './languages.ts';
 import type { NativeContext, NativeOptions, NativeResult, NativeVad } from './library.ts';
@@ -51,7 +50,7 @@ export function openRecogniser({ model, native, log, vad, memoryBytes }: Parts):
         throw new Failure('KIND_UNSUPPORTED', 'whisper-cpp engine cannot serve live speech');
       }
       refuse(task, model, vad);
-      const samples = await inputSamples(task, context);
+      const samples = await recordingSamples(task.inputUrl, context);
       return { kind: 'json', value: await transcribe(samples, { task, context, runner }, model, vad) };
     },
     async [Symbol.asyncDispose]() {
@@ -81,19 +80,6 @@ function refuse(task: SttTask, model: SpeechModel, vad: NativeVad | undefined): 
   if (task.translate && !model.multilingual) {
     throw new Failure('INPUT_INVALID', 'this whisper model knows English only and does not translate');
   }
-}
-
-async function inputSamples({ inputUrl }: SttTask, context: RunContext): Promise<Int16Array> {
-  const { scratchDir, signal, settings } = context;
-  const { path } = await fetchInput(inputUrl, {
-    dir: scratchDir,
-    maxBytes: AUDIO_BYTES_MAX,
-    signal,
-    network: settings.network,
-    what: 'the audio',
-  });
-  // Nothing is transcribed yet, but the watchdog must hear that somebody is at work.
-  return speechSamples(path, { scratchDir, signal, settings, progress: () => context.progress({ ratio: 0 }) });
 }
 
 async function transcribe(
