@@ -9,7 +9,7 @@ export async function writeFileAtomically(file: string, text: string): Promise<v
   try {
     const target = await throughSymlink(file);
     await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
-    await replace(target, text);
+    await replaceFile(target, text, 0o600);
   } catch (thrown) {
     throw new ConfigError(
       'CONFIG_UNWRITABLE',
@@ -21,13 +21,14 @@ export async function writeFileAtomically(file: string, text: string): Promise<v
   }
 }
 
-async function replace(target: string, text: string): Promise<void> {
+/** Beside the target first, so that a full disk leaves the old file, or none. Its folder must be there. */
+export async function replaceFile(target: string, contents: string | Buffer, mode: number): Promise<void> {
   const dir = path.dirname(target);
   // In the same folder, because a rename is atomic within one file system only.
   const temporary = path.join(dir, `.${path.basename(target)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`);
   try {
-    await using handle = await open(temporary, 'wx', 0o600);
-    await handle.writeFile(text);
+    await using handle = await open(temporary, 'wx', mode);
+    await handle.writeFile(contents);
     await handle.sync();
     await handle.close();
     await rename(temporary, target);
@@ -38,7 +39,7 @@ async function replace(target: string, text: string): Promise<void> {
   await syncFolder(dir);
 }
 
-/** Makes the rename itself durable. Windows cannot open a folder, and some file systems refuse: the file is safe there. */
+/** Makes a rename itself durable. Windows cannot open a folder, and some file systems refuse; the rename stays atomic. */
 async function syncFolder(dir: string): Promise<void> {
   try {
     await using handle = await open(dir, 'r');

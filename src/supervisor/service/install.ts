@@ -1,9 +1,8 @@
 // Installs and removes the service. The file is written whole or not at all; a service manager that refuses is told to the
 // reader, together with the commands to give by hand, since the file is then in its place.
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { codeOf } from '../config/write-file.ts';
+import { codeOf, replaceFile } from '../config/write-file.ts';
 import { runProgram } from '../run-program.ts';
 import { type CommandLine, commandText, type ServicePlan } from './plan.ts';
 import type { SystemdFacts } from './systemd-unit.ts';
@@ -66,19 +65,9 @@ async function giveAll(commands: readonly CommandLine[], timeoutMs: number): Pro
 
 /** In a temporary file beside it first, so that a full disk leaves the old file, or none. Service files hold no secret. */
 async function writeWhole(file: string, contents: Buffer): Promise<void> {
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(4).toString('hex')}.tmp`);
   try {
     await mkdir(path.dirname(file), { recursive: true });
-    try {
-      await using handle = await open(temporary, 'wx', 0o644);
-      await handle.writeFile(contents);
-      await handle.sync();
-      await handle.close();
-      await rename(temporary, file);
-    } catch (thrown) {
-      await rm(temporary, { force: true });
-      throw thrown;
-    }
+    await replaceFile(file, contents, 0o644);
   } catch (cause) {
     throw unwritable(file, cause);
   }
